@@ -1,0 +1,285 @@
+"""What a page may ask of the runs: a number, a figure, a table, the run card, the downloads.
+
+A page writes `<% num("convergence.adam.w", ".3f") %>`; `convergence` is the example
+`examples/<page slug>/convergence.py`, the rest is a path into its results. Whatever cannot be answered
+stops the build with the page and the line. Jinja renders the pages; its delimiters are chosen to
+collide neither with LaTeX nor with Python.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import math
+import re
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, UndefinedError
+from mkdocs.exceptions import PluginError
+from mkdocs.utils import get_relative_url
+
+from courseware import ROOT
+from courseware.example import RESULTS, SCHEMES
+
+DELIMITERS = {
+    "variable_start_string": "<%",
+    "variable_end_string": "%>",
+    "block_start_string": "<%%",
+    "block_end_string": "%%>",
+    "comment_start_string": "<%#",
+    "comment_end_string": "#%>",
+}
+
+
+# Characters and not markup, so that a number may stand in alt text too.
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class BindingError(Exception):
+    """A page asked for something no run has said."""
+
+
+@functools.lru_cache(maxsize=256)
+def _read(path: Path, changed: int) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def document(page: str, example: str) -> dict[str, Any]:
+    """What an example wrote: results, figures, run.
+
+    Raises:
+        BindingError: there is no such example, or it has not run.
+    """
+    path = ROOT / "build" / "examples" / page / example / RESULTS
+    if not path.exists():
+        known = sorted(p.stem for p in (ROOT / "examples" / page).glob("*.py"))
+        raise BindingError(f"no example {example!r} has run for this page (examples/{page}/ holds {known})")
+    return _read(path, path.stat().st_mtime_ns)
+
+
+def look_up(results: Any, path: str) -> Any:
+    """Follow a dotted path into dicts and lists; keys may themselves contain dots (`below_0.1`).
+
+    Raises:
+        BindingError: no value there; the message lists what is.
+    """
+    if path == "":
+        return results
+    if isinstance(results, list):
+        head, _, rest = path.partition(".")
+        if head.lstrip("-").isdigit() and -len(results) <= int(head) < len(results):
+            return look_up(results[int(head)], rest)
+        raise BindingError(f"no {head!r} in a list of {len(results)}")
+    if isinstance(results, dict):
+        for key in sorted(results, key=len, reverse=True):
+            if path == key or path.startswith(key + "."):
+                return look_up(results[key], path[len(key) + 1 :])
+        raise BindingError(f"no {path!r} among {sorted(results)}")
+    raise BindingError(f"{path!r} goes deeper than the value {results!r}")
+
+
+def format_value(value: Any, spec: str) -> str:
+    """A scalar as the page shows it, with a true minus sign and ×10ⁿ instead of `e`.
+
+    Raises:
+        BindingError: the value is missing, not finite, or not a scalar.
+    """
+    if value is None:
+        raise BindingError("the run has no value here (it diverged, or never got there)")
+    if isinstance(value, bool | dict | list):
+        raise BindingError(f"a {type(value).__name__} is not a number or a word")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BindingError(f"the value is {value}")
+    text = format(value, spec)
+    if isinstance(value, str):
+        return html.escape(text)
+    mantissa, e, exponent = text.partition("e")
+    if e:
+        return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
+    return text.replace("-", "−")
+
+
+@functools.lru_cache(maxsize=1)
+def commit() -> str:
+    """The commit of this checkout, `+` appended when files differ from it; empty outside git."""
+    try:
+        git = ["git", "-C", str(ROOT)]
+        head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def figure_asset(page: str, example: str, figure: str, scheme: str) -> str:
+    """Where a figure lies in the site."""
+    return f"assets/figures/{page}/{example}.{figure}.{scheme}.svg"
+
+
+def download_asset(page: str, example: str, kind: str) -> str:
+    """Where an example's script (`py`), notebook (`ipynb`) or results (`json`) lies in the site."""
+    return f"downloads/{page}/{example}.{kind}"
+
+
+def _svg_size(path: Path) -> tuple[int, int]:
+    match = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', path.read_text(encoding="utf-8")[:2000])
+    if match is None:
+        raise BindingError(f"{path.name} has no size")
+    return round(float(match[1]) * 4 / 3), round(float(match[2]) * 4 / 3)
+
+
+@dataclass
+class Bindings:
+    """The functions one page can call; `slug` names its folder of examples."""
+
+    slug: str
+    url: str
+    repo_url: str = ""
+    used: set[str] = field(default_factory=set)
+
+    def _document(self, example: str) -> dict[str, Any]:
+        self.used.add(example)
+        return document(self.slug, example)
+
+    def value(self, key: str) -> Any:
+        """The raw value at `example.path.in.results`, for conditions and arithmetic in a page."""
+        example, _, path = key.partition(".")
+        return look_up(self._document(example)["results"], path)
+
+    def num(self, key: str, spec: str = "") -> str:
+        """A number of a run, formatted with a Python format specification."""
+        return format_value(self.value(key), spec)
+
+    def calc(self, value: Any, spec: str = "") -> str:
+        """A number computed in the page from `value(...)`s, formatted like `num`."""
+        return format_value(value, spec)
+
+    def _link(self, asset: str) -> str:
+        return get_relative_url(asset, self.url)
+
+    def figure(self, name: str, *, alt: str, caption: str = "") -> str:
+        """A figure in both colour schemes, with its caption and a link to the script that drew it.
+
+        `name` is `example` or, where a script draws several, `example.figure`.
+        """
+        example, _, figure = name.partition(".")
+        drawn = self._document(example)["figures"]
+        if not figure:
+            figure = drawn[0] if len(drawn) == 1 else example
+        if figure not in drawn:
+            raise BindingError(f"example {example!r} draws {drawn}, not {figure!r}")
+        if len(alt.strip()) < 40:
+            raise BindingError(f"figure {name!r}: alt text must say what the figure shows, got {alt!r}")
+        images = []
+        for scheme in SCHEMES:
+            path = ROOT / "build" / "examples" / self.slug / example / f"{figure}.{scheme}.svg"
+            width, height = _svg_size(path)
+            images.append(
+                f'<img class="only-{scheme}" src="{self._link(figure_asset(self.slug, example, figure, scheme))}" '
+                f'alt="{html.escape(alt)}" width="{width}" height="{height}" loading="lazy">'
+            )
+        script = self._link(download_asset(self.slug, example, "py"))
+        # One line, so that a figure may stand indented inside a folded solution.
+        return (
+            f'<figure class="run-figure" id="figure-{example}-{figure}">{"".join(images)}'
+            f'<figcaption>{caption} <a class="source" href="{script}">{example}.py</a></figcaption></figure>'
+        )
+
+    def table(self, key: str, columns: dict[str, tuple[str, str] | str], *, caption: str) -> str:
+        """A table of a run: `key` leads to a list of rows, `columns` maps a row's key to header and format.
+
+        A missing value (None) is shown as a dash: a run that never got there.
+        """
+        rows = self.value(key)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise BindingError(f"{key!r} is not a list of rows")
+        heads = {name: (head, "") if isinstance(head, str) else head for name, head in columns.items()}
+        out = [f"<table><caption>{caption}</caption><thead><tr>"]
+        out += [f'<th scope="col">{head}</th>' for head, _ in heads.values()]
+        out.append("</tr></thead><tbody>")
+        for row in rows:
+            cells = []
+            for name, (_, spec) in heads.items():
+                value = look_up(row, name)
+                text = "–" if value is None else format_value(value, spec)
+                cells.append(f'<td{"" if isinstance(value, str) else " class=number"}>{text}</td>')
+            out.append(f"<tr>{''.join(cells)}</tr>")
+        return "".join([*out, "</tbody></table>"])
+
+    def downloads(self, example: str) -> str:
+        """Links to an example's script, notebook, numbers and, with a repository, Colab."""
+        self._document(example)
+        links = [
+            (self._link(download_asset(self.slug, example, "py")), f"{example}.py", " download"),
+            (self._link(download_asset(self.slug, example, "ipynb")), "notebook", " download"),
+            (self._link(download_asset(self.slug, example, "json")), "its numbers", ""),
+        ]
+        if self.repo_url.startswith("https://github.com/"):
+            repository = self.repo_url.removeprefix("https://github.com/").strip("/")
+            notebook = f"blob/notebooks/{self.slug}/{example}.ipynb"
+            links.append((f"https://colab.research.google.com/github/{repository}/{notebook}", "open in Colab", ""))
+        anchors = " ".join(f'<a href="{url}"{extra}>{text}</a>' for url, text, extra in links)
+        return f'<p class="downloads">{anchors}</p>'
+
+    def run_card(self) -> str:
+        """Where this page's numbers come from: versions, device, seconds, commit, of every example it uses."""
+        if not self.used:
+            raise BindingError("run_card() must come after the first number or figure of the page")
+        runs = [document(self.slug, example)["run"] for example in sorted(self.used)]
+        versions = {f"{name} {version}" for run in runs for name, version in run["versions"].items()}
+        rows = {
+            "Examples": f"{len(runs)}, in {sum(run['seconds'] for run in runs):.0f} s",
+            "Device": ", ".join(sorted({f"{run['device']}, one thread each" for run in runs})),
+            "Versions": ", ".join(sorted(versions)),
+        }
+        if commit():
+            rows["Commit"] = commit()
+        items = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items())
+        return f'<div class="run-card"><dl>{items}</dl></div>'
+
+    def names(self) -> dict[str, Any]:
+        """What the page's templates see."""
+        return {
+            name: getattr(self, name)
+            for name in ("value", "num", "calc", "figure", "table", "downloads", "run_card")
+        }
+
+
+_environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, **DELIMITERS)
+
+
+def _template_line(error: BaseException) -> int:
+    """The line of the page on which a template call failed, from the traceback Jinja rewrites."""
+    line, trace = 1, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def render(markdown: str, bindings: Bindings, *, page: str, first_line: int = 1) -> str:
+    """Answer every request of a page.
+
+    Args:
+        markdown: the page without its front matter.
+        bindings: what the page may call.
+        page: path of the page, for messages.
+        first_line: line of the page's file on which `markdown` begins.
+
+    Raises:
+        PluginError: `page:line: what is wrong`.
+    """
+    try:
+        return _environment.from_string(markdown).render(bindings.names())
+    except TemplateSyntaxError as error:
+        line, problem = error.lineno, f"bad template: {error.message}"
+    except (BindingError, UndefinedError, TypeError, ValueError, ZeroDivisionError) as error:
+        line, problem = _template_line(error), str(error)
+    raise PluginError(f"{page}:{first_line + line - 1}: {problem}")
+
+

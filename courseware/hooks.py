@@ -1,0 +1,132 @@
+"""MkDocs hooks: where the course's tooling meets the site generator. Each hook only delegates."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Navigation
+from mkdocs.structure.pages import Page
+
+from courseware import ROOT, bindings, notebooks, pages
+from courseware.build import PREPARED
+from courseware.engine import BuildError, locked, output_folder, run_examples, scripts
+from courseware.example import SCHEMES
+from courseware.fonts import write_fonts
+from courseware.mathml import render_page
+
+WORDS_PER_MINUTE = 200  # of prose with formulas in it
+
+_sources: dict[str, str] = {}  # page → its file as written, front matter and all
+
+
+def _slug(page: Page) -> str:
+    return Path(page.file.src_uri).stem
+
+
+def _first_line(source: str, markdown: str) -> int:
+    """The line of the file on which the page's Markdown begins: behind the front matter."""
+    return source[: max(source.rfind(markdown.strip()), 0)].count("\n") + 1
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Offer "edit this page" only where there is a repository to edit."""
+    config.edit_uri = "edit/main/docs/" if config.repo_url else ""
+    return config
+
+
+def on_pre_build(config: MkDocsConfig) -> None:
+    """Bring the examples up to date, also under a bare `mkdocs build` and on every rebuild of `mkdocs serve`."""
+    if PREPARED in os.environ:
+        return
+    try:
+        with locked():
+            run_examples()
+    except BuildError as error:
+        raise PluginError(f"an example failed.\n\n{error}") from None
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what the runs made: figures, and every example as script, notebook and numbers."""
+    orphans = pages.examples_without_page(Path(config.docs_dir))
+    if orphans:
+        raise PluginError(f"examples/ has folders that are no page's name: {orphans}")
+    for script in scripts():
+        page, example, out = script.parent.name, script.stem, output_folder(script)
+        for figure in bindings.document(page, example)["figures"]:
+            for scheme in SCHEMES:
+                path = out / f"{figure}.{scheme}.svg"
+                name = bindings.figure_asset(page, example, figure, scheme)
+                files.append(File.generated(config, name, abs_src_path=str(path)))
+        source = script.read_text(encoding="utf-8")
+        contents = {
+            "py": notebooks.standalone(source),
+            "ipynb": notebooks.notebook(source, name=example, repo_url=config.repo_url or ""),
+            "json": (out / bindings.RESULTS).read_text(encoding="utf-8"),
+        }
+        for kind, content in contents.items():
+            name = bindings.download_asset(page, example, kind)
+            files.append(File.generated(config, name, content=content))
+    return files
+
+
+def _post_head(page: Page, minutes: int) -> str:
+    """What stands under a post's title: its place, its length, what the reader will be able to do."""
+    meta = page.meta
+    lines = [f"*Part {meta['part']}, post {meta['number']} · about {minutes} minutes to read*", ""]
+    lines += ['!!! abstract "By the end you will be able to"', ""]
+    lines += [f"    - {objective}" for objective in meta["objectives"]]
+    if meta["prerequisites"]:
+        lines += ["", "    You need: " + "; ".join(meta["prerequisites"]) + "."]
+    return "\n".join(lines)
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Check the page, then answer what it asks of the runs."""
+    name = page.file.src_uri
+    source = _sources[name] = page.file.content_string
+    first = _first_line(source, markdown)
+    complaints = pages.check(markdown, page.meta, _slug(page))
+    if complaints:
+        raise PluginError("\n".join(f"{name}:{first + line - 1}: {text}" for line, text in complaints))
+    bound = bindings.Bindings(_slug(page), page.url, config.repo_url or "")
+    rendered = bindings.render(markdown, bound, page=name, first_line=first)
+    if "part" in page.meta:
+        unused = set(page.meta["examples"]) ^ bound.used
+        if unused:
+            raise PluginError(f"{name}:1: examples named in the front matter and examples used differ: {unused}")
+        minutes = math.ceil(len(markdown.split()) / WORDS_PER_MINUTE)
+        page.meta["minutes"] = minutes
+        title, _, rest = rendered.partition("\n")
+        rendered = f"{title}\n\n{_post_head(page, minutes)}\n{rest}"
+    return rendered
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    return render_page(html, page=page.file.src_uri, markdown=_sources[page.file.src_uri])
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    write_fonts(Path(config.site_dir), ROOT / "build" / "fonts")
+
+
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
+    """Order lives in the nav alone: a post's front matter must agree with where it stands."""
+    for page in nav.pages:
+        with contextlib.suppress(OSError):
+            page.read_source(config)
+        if "part" not in page.meta:
+            continue
+        section = page.parent.title if page.parent else ""
+        if not section.startswith(f"Part {page.meta['part']}"):
+            raise PluginError(f"{page.file.src_uri}:1: says part {page.meta['part']}, the nav has it under {section!r}")
+    return nav
+
+
+__all__: list[Any] = []

@@ -1,0 +1,98 @@
+"""An example as its readers take it home: a script that needs no checkout, and a notebook of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+MARKER = re.compile(r"^[ \t]*# --8<-- \[(start|end):[-\w]+\][ \t]*\n", re.MULTILINE)
+
+# What stands in place of the two lines that hand an example to the site's tooling.
+BY_HAND = """results = run()
+draw(results)
+plt.show()
+"""
+
+
+class DownloadError(Exception):
+    """An example cannot be turned into a download; the message says why."""
+
+
+def _main_block(source: str) -> ast.If:
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'":
+            return node
+    raise DownloadError("the script has no `if __name__ == '__main__':` block")
+
+
+def standalone(source: str) -> str:
+    """The script without section markers and without the tooling: it runs with `trainloop` and matplotlib."""
+    source = MARKER.sub("", source)
+    lines = source.splitlines(keepends=True)
+    block = _main_block(source)
+    body = "".join(f"    {line}\n" for line in BY_HAND.splitlines())
+    lines[block.lineno : block.end_lineno] = [body]
+    return "".join(lines)
+
+
+def _cells(source: str) -> list[str]:
+    """Split a standalone script into cells: its imports, its constants, then one function or statement group each."""
+    tree = ast.parse(source)
+    lines = source.splitlines(keepends=True)
+    body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
+    cells: list[list[ast.stmt]] = []
+    for node in body:
+        kind = type(node) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.If) else ast.stmt
+        imports = isinstance(node, ast.Import | ast.ImportFrom)
+        last = cells[-1][-1] if cells else None
+        joined = (
+            last is not None
+            and kind is ast.stmt
+            and not isinstance(last, ast.FunctionDef | ast.ClassDef | ast.If)
+            and imports == isinstance(last, ast.Import | ast.ImportFrom)
+        )
+        if joined:
+            cells[-1].append(node)
+        else:
+            cells.append([node])
+    texts, end = [], body[0].lineno - 1
+    for group in cells:
+        stop = group[-1].end_lineno or end
+        # From where the last cell ended: comments and decorators above a statement stay with it.
+        texts.append("".join(lines[end:stop]).strip("\n"))
+        end = stop
+    return texts
+
+
+def notebook(source: str, *, name: str, repo_url: str = "") -> str:
+    """The example as a Jupyter notebook (JSON text).
+
+    Args:
+        source: the example's script as it lies in the repository.
+        name: its name, used to make cell ids reproducible.
+        repo_url: the course's repository; with it the first cell installs the package where it is missing.
+    """
+    script = standalone(source)
+    docstring = ast.get_docstring(ast.parse(script)) or name
+    question, _, rest = docstring.partition("\n")
+    # The command line in the docstring is for the script, not for the notebook.
+    rest = re.sub(r"\n {4}python .*\n", "\n", rest).strip()
+    cells = [new_markdown_cell(f"# {question}\n\n{rest}".strip())]
+    if repo_url:
+        install = f'%pip install --quiet "trainloop-course[figures] @ git+{repo_url.rstrip("/")}"'
+        check = 'import importlib.util\n\nif importlib.util.find_spec("trainloop") is None:\n    '
+        cells.append(new_code_cell(check + install))
+    *code, last = _cells(script)
+    cells += [new_code_cell(text) for text in code]
+    if not last.startswith("if __name__"):
+        raise DownloadError("the `__main__` block must come last")
+    cells.append(new_code_cell(BY_HAND.rstrip()))
+    for index, cell in enumerate(cells):
+        cell["id"] = f"{name}-{index}"[:64]  # reproducible, unlike nbformat's random ids
+    book = new_notebook(cells=cells)
+    book.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    nbformat.validate(book)
+    return nbformat.writes(book) + "\n"

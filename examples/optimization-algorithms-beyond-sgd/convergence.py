@@ -1,0 +1,100 @@
+"""How do SGD, RMSprop and Adam fit the same line from the same start at the same learning rate?
+
+    python examples/optimization-algorithms-beyond-sgd/convergence.py
+
+One linear layer, 100 noisy points of y = 2x + 3, 100 epochs at learning rate 0.1. Takes a second.
+"""
+
+import copy
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+from trainloop.data import least_squares, noisy_line
+from trainloop.figures import NAMES, colour, label_ends, line
+from trainloop.loop import train_step
+from trainloop.optim import SGD, Adam, RMSprop
+
+# --8<-- [start:setup]
+LEARNING_RATE = 0.1
+EPOCHS = 100
+
+OPTIMIZERS = {
+    "sgd": lambda parameters: SGD(parameters, lr=LEARNING_RATE),
+    "rmsprop": lambda parameters: RMSprop(parameters, lr=LEARNING_RATE, alpha=0.9),
+    "adam": lambda parameters: Adam(parameters, lr=LEARNING_RATE, betas=(0.9, 0.999)),
+}
+# --8<-- [end:setup]
+
+
+# --8<-- [start:train]
+def train(start, make_optimizer, x, y, epochs):
+    model = copy.deepcopy(start)
+    optimizer = make_optimizer(model.parameters())
+    loss_fn = nn.MSELoss()
+    losses = [train_step(model, loss_fn, optimizer, x, y) for _ in range(epochs)]
+    return model, losses
+# --8<-- [end:train]
+
+
+# --8<-- [start:run]
+def run(quick=False):
+    x, y = noisy_line(100, slope=2.0, intercept=3.0, noise=0.2, seed=42)
+    torch.manual_seed(42)
+    start = nn.Linear(1, 1)
+    slope, intercept, floor = least_squares(x, y)
+
+    results = {
+        "least_squares": {"w": slope, "b": intercept, "mse": floor},
+        "start": {"w": start.weight.item(), "b": start.bias.item()},
+        "data": {"x": x.flatten().tolist(), "y": y.flatten().tolist()},
+    }
+    for name, make_optimizer in OPTIMIZERS.items():
+        model, losses = train(start, make_optimizer, x, y, 10 if quick else EPOCHS)
+        results[name] = {
+            "w": model.weight.item(),
+            "b": model.bias.item(),
+            "mse": nn.functional.mse_loss(model(x), y).item(),
+            "losses": losses,
+            "below_0.1": next((epoch for epoch, loss in enumerate(losses) if loss < 0.1), None),
+        }
+    return results
+# --8<-- [end:run]
+
+
+def draw_losses(results):
+    figure, ax = plt.subplots()
+    lines = [
+        (ax.plot(results[name]["losses"], **line(name))[0], NAMES[name]) for name in OPTIMIZERS
+    ]
+    floor = results["least_squares"]["mse"]
+    ax.axhline(floor, **line("truth"), linewidth=1)
+    ax.text(28, floor * 0.93, "best possible line", va="top", color=colour("truth"))
+    ax.set_ylim(bottom=0.022)
+    ax.set(yscale="log", xlabel="epoch", ylabel="mean squared error")
+    ax.set_title("At lr 0.1, plain SGD arrives first")
+    label_ends(ax, lines)
+    return figure
+
+
+def draw_fits(results):
+    figure, ax = plt.subplots()
+    ax.plot(results["data"]["x"], results["data"]["y"], "o", ms=3, alpha=0.6, color=colour("data"))
+    lines = []
+    for name in OPTIMIZERS:
+        w, b = results[name]["w"], results[name]["b"]
+        lines.append((ax.plot([0, 1], [b, w + b], **line(name))[0], NAMES[name]))
+    ax.set(xlabel="x", ylabel="y", title="The lines after 100 epochs")
+    label_ends(ax, lines)
+    return figure
+
+
+def draw(results):
+    return {"losses": draw_losses(results), "fits": draw_fits(results)}
+
+
+if __name__ == "__main__":
+    from courseware.example import main
+
+    main(run, draw)

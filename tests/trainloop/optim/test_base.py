@@ -1,0 +1,385 @@
+"""What every optimizer of the package owes its user, checked against torch's own."""
+
+import copy
+import inspect
+import io
+import pickle
+
+import pytest
+import torch
+import torch._dynamo
+
+from trainloop.optim import SGD, Adam, RMSprop
+from trainloop.optim._base import Optimizer
+
+BOTH = [(SGD, torch.optim.SGD), (RMSprop, torch.optim.RMSprop), (Adam, torch.optim.Adam)]
+
+
+def one_weight(value: float = 1.0, grad: float | None = 1.0) -> torch.Tensor:
+    w = torch.tensor(value, dtype=torch.float64, requires_grad=True)
+    w.grad = None if grad is None else torch.tensor(grad, dtype=torch.float64)
+    return w
+
+
+# --- The same as torch ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_two_groups_equal_torch(case, params, clone_params, run, assert_same, maximize):
+    ours = case.make(params, maximize=maximize)
+    theirs = case.make_oracle(clone_params(params), maximize=maximize)
+    run(ours, theirs, steps=range(150))
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), BOTH)
+def test_constructor_is_torchs(ours, theirs):
+    mine = inspect.signature(ours).parameters
+    original = inspect.signature(theirs).parameters
+    dropped = {"foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay"}
+    assert list(mine) == [name for name in original if name not in dropped]
+    for name, parameter in mine.items():
+        assert parameter.default == original[name].default
+        if original[name].kind is inspect.Parameter.KEYWORD_ONLY:
+            assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    # Whatever is given by position means the same to both.
+    positional = [n for n, p in mine.items() if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    assert positional == list(original)[: len(positional)]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), BOTH)
+def test_trains_a_model_as_torch_does(ours, theirs):
+    def train(make, **options):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+        optimizer = make(model.named_parameters(), lr=0.01, **options)
+        x = torch.randn(32, 4)
+        for _ in range(100):
+            optimizer.zero_grad()
+            (model(x) - x.sum(1, keepdim=True)).square().mean().backward()
+            optimizer.step()
+        return list(model.parameters()), optimizer.param_groups[0]["param_names"]
+
+    (mine, names), (expected, expected_names) = train(ours), train(theirs, foreach=False)
+    assert names == expected_names
+    assert all(torch.equal(p, q) for p, q in zip(mine, expected, strict=True))
+
+
+# --- State moves ------------------------------------------------------------------------------------
+
+
+def test_state_moves_to_torch_mid_run(case, params, clone_params, run, assert_same):
+    ours = case.make(params)
+    run(ours, steps=range(60))
+    copies = clone_params(params)
+    theirs = case.make_oracle(copies, lr=9.0)
+    theirs.load_state_dict(copy.deepcopy(ours.state_dict()))
+    run(ours, theirs, steps=range(60, 120))
+    assert_same(ours, theirs)
+
+
+def test_state_moves_from_torch_mid_run(case, params, clone_params, run, assert_same):
+    theirs = case.make_oracle(params)
+    run(theirs, steps=range(60))
+    copies = clone_params(params)
+    ours = case.make(copies, lr=9.0)
+    ours.load_state_dict(copy.deepcopy(theirs.state_dict()))
+    run(ours, theirs, steps=range(60, 120))
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "carry",
+    [copy.deepcopy, lambda optimizer: pickle.loads(pickle.dumps(optimizer))],
+    ids=["deepcopy", "pickle"],
+)
+def test_copy_goes_on_alone(case, params, run, assert_same, carry):
+    original = case.make(params)
+    run(original, steps=range(50))
+    twin = carry(original)
+    assert twin.param_groups[0]["params"][0] is not params[0]
+    run(original, steps=range(50, 60))
+    run(twin, steps=range(50, 60))
+    assert_same(original, twin)
+    assert twin.defaults.items() >= original.defaults.items()
+
+
+def test_checkpoint_file_round_trip(case, params, clone_params, run, assert_same):
+    original = case.make(params)
+    run(original, steps=range(50))
+    file = io.BytesIO()
+    torch.save(original.state_dict(), file)
+    file.seek(0)
+    resumed = case.make(clone_params(params), lr=9.0)
+    resumed.load_state_dict(torch.load(file))
+    run(original, resumed, steps=range(50, 100))
+    assert_same(original, resumed)
+
+
+def test_options_that_only_torch_knows_do_nothing(case, params, clone_params, run, assert_same):
+    ours = case.make(params)
+    run(ours, steps=range(10))
+    saved = copy.deepcopy(ours.state_dict())
+    for group in saved["param_groups"]:
+        group |= {"foreach": True, "fused": True, "capturable": True, "differentiable": True}
+    other = case.make(clone_params(params))
+    other.load_state_dict(saved)
+    run(ours, other, steps=range(10, 30))
+    assert_same(ours, other)
+
+
+def test_old_state_dict_gets_what_it_lacks(case, params, clone_params, run, assert_same):
+    ours = case.make(params)
+    run(ours, steps=range(10))
+    saved = copy.deepcopy(ours.state_dict())
+    for group in saved["param_groups"]:
+        del group["maximize"]  # torch < 1.11 had no such option,
+    for state in saved["state"].values():
+        if "step" in state:
+            state["step"] = int(state["step"])  # and counted in plain integers before 1.12
+    other = case.make(clone_params(params))
+    other.load_state_dict(saved)
+    assert all(group["maximize"] is False for group in other.param_groups)
+    run(ours, other, steps=range(10, 30))
+    assert_same(ours, other)
+
+
+# --- Steps ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("optimizer", "_"), BOTH)
+def test_closure_runs_with_gradients_and_its_loss_is_returned(optimizer, _):
+    w = one_weight(3.0, grad=None)
+    by_closure = optimizer([w], lr=0.1)
+
+    def closure():
+        by_closure.zero_grad()
+        loss = w.square()
+        loss.backward()
+        return loss.item()
+
+    with torch.no_grad():
+        assert by_closure.step(closure) == 9.0
+    v = one_weight(3.0, grad=6.0)
+    by_hand = optimizer([v], lr=0.1)
+    assert by_hand.step() is None
+    assert torch.equal(w, v)
+    assert w.requires_grad
+
+
+def test_no_gradient_no_update_no_state(case, params, clone_params, run):
+    before = clone_params(params)
+    optimizer = case.make(params)
+    run(optimizer, steps=range(10))
+    assert torch.equal(params[2], before[2])  # the one that never has a gradient
+    assert params[2] not in optimizer.state
+    if "step" in optimizer.state.get(params[0], {}):
+        assert optimizer.state[params[0]]["step"].item() == 10
+        assert optimizer.state[params[1]]["step"].item() == 7  # without one on steps 2, 5 and 8
+
+
+def test_state_that_someone_looked_at_is_still_made(case, params, clone_params, run, assert_same):
+    ours, theirs = case.make(params), case.make_oracle(clone_params(params))
+    for p in params:
+        assert ours.state[p] == {}
+    run(ours, theirs, steps=range(3))
+    for p in list(ours.state):
+        if not ours.state[p]:
+            del ours.state[p]
+    assert_same(ours, theirs)
+
+
+def test_group_added_mid_run_equals_torch(case, params, clone_params, run, assert_same):
+    late, late_copies = clone_params(params), clone_params(params)
+    ours, theirs = case.make(params), case.make_oracle(clone_params(params))
+    run(ours, theirs, steps=range(30))
+    ours.add_param_group({"params": late, "lr": 0.01} | case.first)
+    theirs.add_param_group({"params": late_copies, "lr": 0.01} | case.first)
+    run(ours, theirs, steps=range(30, 60))
+    assert_same(ours, theirs)
+
+
+def test_lr_may_be_a_tensor(case, params, clone_params, run, assert_same):
+    rate = torch.tensor(0.05)
+    ours = case.make(params, lr=rate)
+    theirs = case.make_oracle(clone_params(params), lr=rate.clone())
+    run(ours, theirs, steps=range(20))
+    for optimizer in (ours, theirs):
+        for group in optimizer.param_groups:
+            if torch.is_tensor(group["lr"]):
+                group["lr"].mul_(0.5)
+    run(ours, theirs, steps=range(20, 40))
+    assert_same(ours, theirs)
+
+
+# --- With the rest of torch -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tensor_lr", [False, True], ids=["float", "tensor"])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=7, gamma=0.5),
+        lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=40),
+        lambda o: torch.optim.lr_scheduler.LinearLR(o, start_factor=0.1, total_iters=20),
+    ],
+    ids=["StepLR", "CosineAnnealingLR", "LinearLR"],
+)
+def test_schedulers_drive_it_as_they_drive_torchs(
+    case, params, clone_params, run, assert_same, schedule, tensor_lr
+):
+    def rate():
+        return torch.tensor(0.05, dtype=torch.float64) if tensor_lr else 0.05
+
+    ours, theirs = case.make(params, lr=rate()), case.make_oracle(clone_params(params), lr=rate())
+    schedulers = schedule(ours), schedule(theirs)
+    for step in range(50):
+        run(ours, theirs, steps=range(step, step + 1))
+        for scheduler in schedulers:
+            scheduler.step()
+        assert schedulers[0].get_last_lr() == schedulers[1].get_last_lr()
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "options"),
+    [(SGD, torch.optim.SGD, {"momentum": 0.9}), (Adam, torch.optim.Adam, {})],
+)
+def test_one_cycle_moves_momentum_too(params, clone_params, run, assert_same, ours, theirs, options):
+    mine, expected = ours(params, **options), theirs(clone_params(params), foreach=False, **options)
+    schedulers = [
+        torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=40)
+        for optimizer in (mine, expected)
+    ]
+    for step in range(40):
+        run(mine, expected, steps=range(step, step + 1))
+        for scheduler in schedulers:
+            scheduler.step()
+    assert_same(mine, expected)
+
+
+def test_grad_scaler_skips_overflow_as_with_torch(case, params, clone_params, assert_same):
+    def train(optimizer, params):
+        scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=3)
+        for step in range(12):
+            optimizer.zero_grad()
+            loss = sum((p.square().sum() for p in params), start=torch.zeros((), dtype=torch.float64))
+            factor = torch.inf if step == 5 else 1.0
+            scaler.scale(loss * factor).backward()
+            scaler.step(optimizer)
+            scaler.update()
+        return optimizer, scaler.get_scale()
+
+    copies = clone_params(params)
+    ours, scale = train(case.make(params), params)
+    theirs, expected_scale = train(case.make_oracle(copies), copies)
+    assert scale == expected_scale
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize(("optimizer", "_"), BOTH)
+def test_hooks_run_around_the_step(optimizer, _):
+    w, calls = one_weight(), []
+    hooked = optimizer([w], lr=0.1)
+    hooked.register_step_pre_hook(lambda *_: calls.append(("before", w.item())))
+    hooked.register_step_post_hook(lambda *_: calls.append(("after", w.item())))
+    hooked.step()
+    assert [name for name, _ in calls] == ["before", "after"]
+    assert calls[0][1] == 1.0
+    assert calls[1][1] == w.item() < 1.0
+
+
+@pytest.mark.parametrize(("optimizer", "_"), BOTH)
+def test_rules_compile_to_one_graph(optimizer, _):
+    # Nothing in a rule file stands in the way of torch.compile: the updates of all parameters are one
+    # graph, and neither a new step nor a new lr (a tensor) makes another.
+    graphs = []
+
+    def backend(graph, _inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    def make(params, lr):
+        made = optimizer(params, lr=lr, weight_decay=0.1)
+        for p in params:
+            p.grad = torch.full((4,), 0.5)
+        made.step()  # makes the state
+        return made
+
+    params = [torch.randn(4, requires_grad=True) for _ in range(3)]
+    twins = [p.detach().clone().requires_grad_() for p in params]
+    compiled, eager = make(params, torch.tensor(0.1, dtype=torch.float64)), make(twins, 0.1)
+
+    def update_all(grads):
+        for p, g in zip(params, grads, strict=True):
+            compiled.update(p, g, compiled.state.get(p, {}), compiled.param_groups[0])
+
+    update_all = torch.compile(update_all, backend=backend, fullgraph=True)
+    with torch._dynamo.config.patch(capture_scalar_outputs=True), torch.no_grad():
+        for factor in (0.5, 0.8, 0.4):
+            grads = [torch.full((4,), factor) for _ in params]
+            compiled.param_groups[0]["lr"].mul_(factor)
+            eager.param_groups[0]["lr"] *= factor
+            for p, q, g in zip(params, twins, grads, strict=True):
+                q.grad = g
+                if p in compiled.state:
+                    compiled.state[p]["step"] += 1
+            update_all(grads)
+            eager.step()
+    assert len(graphs) == 1
+    for p, q in zip(params, twins, strict=True):
+        torch.testing.assert_close(p, q)
+
+
+# --- Refusals ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", [RMSprop, Adam])
+def test_sparse_gradient_is_refused(optimizer):
+    table = torch.nn.Embedding(5, 2, sparse=True)
+    table(torch.tensor([1])).sum().backward()
+    before = table.weight.detach().clone()
+    message = rf"{optimizer.__name__} needs dense gradients, .* shape \(5, 2\): give that parameter to SGD"
+    with pytest.raises(RuntimeError, match=message):
+        optimizer(table.parameters()).step()
+    assert torch.equal(table.weight, before)
+
+
+@pytest.mark.parametrize(("optimizer", "_"), BOTH)
+def test_complex_parameter_is_refused(optimizer, _):
+    w = torch.zeros(2, dtype=torch.complex64, requires_grad=True)
+    message = rf"{optimizer.__name__} takes real parameters, got torch.complex64: .*view_as_complex"
+    with pytest.raises(TypeError, match=message):
+        optimizer([w])
+    kept = optimizer([one_weight()])
+    with pytest.raises(TypeError, match=message):
+        kept.add_param_group({"params": [w]})
+    assert len(kept.param_groups) == 1
+
+
+@pytest.mark.parametrize(("optimizer", "_"), BOTH)
+def test_bad_group_is_refused_and_not_added(optimizer, _):
+    kept = optimizer([one_weight()], lr=0.1)
+    with pytest.raises(ValueError, match=r"^lr must be >= 0, got -1$"):
+        kept.add_param_group({"params": [one_weight()], "lr": -1})
+    assert len(kept.param_groups) == 1
+
+
+@pytest.mark.parametrize(("optimizer", "_"), BOTH)
+@pytest.mark.parametrize(
+    ("lr", "message"),
+    [
+        (torch.tensor(-0.5), r"^lr must be >= 0, got -0.5$"),
+        (torch.tensor([0.1, 0.2]), r"^lr must be a number or a 0-dim tensor, got shape \(2,\)$"),
+    ],
+)
+def test_bad_tensor_lr_is_refused(optimizer, _, lr, message):
+    with pytest.raises(ValueError, match=message):
+        optimizer([one_weight()], lr=lr)
+
+
+@pytest.mark.parametrize("method", ["check", "init_state", "update"])
+def test_base_class_leaves_the_rule_to_its_subclasses(method):
+    arguments = [None] * (len(inspect.signature(getattr(Optimizer, method)).parameters) - 1)
+    with pytest.raises(NotImplementedError):
+        getattr(Optimizer, method)(None, *arguments)

@@ -1,0 +1,150 @@
+"""SGD: equal to torch bit for bit, and to its formula written out once more."""
+
+import math
+from itertools import product
+
+import pytest
+import torch
+
+from trainloop.optim import SGD
+
+GRID = [
+    {
+        "lr": lr,
+        "momentum": momentum,
+        "dampening": dampening,
+        "weight_decay": weight_decay,
+        "nesterov": nesterov,
+        "maximize": maximize,
+    }
+    for lr, momentum, dampening, weight_decay, nesterov, maximize in product(
+        (1e-3, 0.1), (0, 0.5, 0.9), (0, 0.3, 1), (0, 1e-2), (False, True), (False, True)
+    )
+    if not nesterov or (momentum > 0 and dampening == 0)
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_equals_torch(assert_parity, dtype):
+    assert_parity(SGD, torch.optim.SGD, GRID, dtype)
+
+
+def by_hand(w, slopes, lr, momentum, dampening, weight_decay, nesterov, maximize):
+    """The class's formulas, on one number, in plain Python."""
+    b = None
+    for slope in slopes:
+        g = (-slope if maximize else slope) + weight_decay * w
+        b = g if b is None else momentum * b + (1 - dampening) * g
+        if momentum == 0:
+            w = w - lr * g
+        elif nesterov:
+            w = w - lr * (g + momentum * b)
+        else:
+            w = w - lr * b
+    return w
+
+
+@pytest.mark.parametrize("options", GRID, ids=str)
+def test_follows_its_formula(options):
+    slopes = [math.sin(3 * t) + 0.2 for t in range(50)]
+    w = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
+    optimizer = SGD([w], **options)
+    for slope in slopes:
+        w.grad = torch.tensor(slope, dtype=torch.float64)
+        optimizer.step()
+    assert w.item() == pytest.approx(by_hand(1.5, slopes, **options), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
+        ({"lr": math.nan}, "lr must be >= 0, got nan"),
+        ({"momentum": -0.9}, "momentum must be >= 0, got -0.9"),
+        ({"weight_decay": -1e-4}, "weight_decay must be >= 0, got -0.0001"),
+        ({"nesterov": True}, "nesterov needs momentum > 0 and dampening == 0, got 0 and 0"),
+        (
+            {"nesterov": True, "momentum": 0.9, "dampening": 0.1},
+            "nesterov needs momentum > 0 and dampening == 0, got 0.9 and 0.1",
+        ),
+    ],
+)
+def test_refuses(options, message):
+    w = torch.zeros(2, requires_grad=True)
+    for make in (lambda: SGD([w], **options), lambda: SGD([{"params": [w], **options}])):
+        with pytest.raises(ValueError) as error:
+            make()
+        assert str(error.value) == message
+
+
+def test_steady_gradient_grows_the_step_tenfold():
+    w = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    optimizer = SGD([w], lr=1.0, momentum=0.9)
+    for _ in range(500):
+        before = w.item()
+        w.grad = torch.ones((), dtype=torch.float64)
+        optimizer.step()
+    assert before - w.item() == pytest.approx(10)
+
+
+@pytest.mark.parametrize(("lr", "converges"), [(3.79, True), (3.81, False)])
+def test_heavy_ball_converges_up_to_its_wall(lr, converges):
+    # On ½θ² the wall is 2(1 + μ)/λ = 3.8 for μ = 0.9.
+    w = torch.ones((), dtype=torch.float64, requires_grad=True)
+    optimizer = SGD([w], lr=lr, momentum=0.9)
+    for _ in range(20_000):
+        w.grad = w.detach().clone()
+        optimizer.step()
+        if not abs(w.item()) < 1e6:
+            break
+    assert (abs(w.item()) < 1e-6) == converges
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}], ids=str)
+@pytest.mark.parametrize("maximize", [False, True])
+def test_sparse_gradients_equal_torch(options, maximize):
+    def make(optimizer, **extra):
+        torch.manual_seed(0)
+        table = torch.nn.Embedding(20, 3, sparse=True, dtype=torch.float64)
+        return table, optimizer(table.parameters(), lr=0.1, maximize=maximize, **options, **extra)
+
+    ours, theirs = make(SGD), make(torch.optim.SGD, foreach=False)
+    for step in range(20):
+        rows = torch.randint(20, (6,), generator=torch.Generator().manual_seed(step))
+        for table, optimizer in (ours, theirs):
+            optimizer.zero_grad()
+            table(rows).square().sum().backward()
+            assert table.weight.grad.is_sparse
+            optimizer.step()
+    assert torch.equal(ours[0].weight, theirs[0].weight)
+
+
+def test_buffer_may_be_missing_or_none():
+    # torch < 2.0 saved None for a buffer that momentum had not needed yet.
+    w = torch.ones(1, requires_grad=True)
+    optimizer = SGD([w], lr=1.0, momentum=0.9)
+    saved = optimizer.state_dict()
+    saved["state"] = {0: {"momentum_buffer": None}}
+    optimizer.load_state_dict(saved)
+    w.grad = torch.full((1,), 0.5)
+    optimizer.step()
+    assert w.item() == 0.5
+    assert optimizer.state[w]["momentum_buffer"].item() == 0.5
+
+
+def test_buffer_is_not_the_gradient():
+    # Were b the gradient tensor itself, the next backward pass would change b.
+    w = torch.ones(1, requires_grad=True)
+    optimizer = SGD([w], lr=1.0, momentum=0.9)
+    w.grad = torch.ones(1)
+    optimizer.step()
+    w.grad.zero_()
+    assert optimizer.state[w]["momentum_buffer"].item() == 1
+
+
+def test_without_momentum_there_is_no_state():
+    w = torch.ones(3, requires_grad=True)
+    optimizer = SGD([w], lr=0.1)
+    w.grad = torch.ones(3)
+    optimizer.step()
+    assert optimizer.state_dict()["state"] == {}

@@ -1,0 +1,62 @@
+"""Docstrings: their examples run, their formulas convert, the sections pages include are short."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import trainloop
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(trainloop.__path__, "trainloop.")
+    if module.name != "trainloop.figures"  # needs matplotlib, and has tests of its own
+)
+RULES = [name for name in MODULES if re.fullmatch(r"trainloop\.optim\.[a-z]\w*", name)]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_run(name):
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.FAIL_FAST)
+    assert result.failed == 0
+
+
+def source_of(name: str) -> str:
+    return Path(importlib.import_module(name).__file__).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [*RULES, "trainloop.landscapes"])
+def test_formulas_convert(name):
+    converter = pytest.importorskip("math_core").LatexToMathML()
+    formulas = re.findall(r"\$\$(.+?)\$\$|\$([^$]+)\$", source_of(name), flags=re.DOTALL)
+    assert formulas
+    for display, inline in formulas:
+        converter.convert_with_local_state(display or inline, displaystyle=bool(display))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rule_file_shows_its_example_and_names_its_source(name):
+    module = importlib.import_module(name)
+    (rule,) = (getattr(module, exported) for exported in module.__all__)
+    assert "https://" in module.__doc__
+    for part in ("$$", "Args:", "Raises:", "Differs from torch.optim:", "Example:", ">>> "):
+        assert part in rule.__doc__, part
+
+
+@pytest.mark.parametrize(
+    ("name", "sections"),
+    [
+        ("trainloop.optim._base", {"step"}),
+        ("trainloop.loop", {"step", "epoch", "evaluate", "fit"}),
+        *((name, {"state", "update"}) for name in RULES),
+    ],
+)
+def test_sections_that_pages_include(name, sections):
+    marked = r"# --8<-- \[start:(\w+)\]\n(.*?)\n *# --8<-- \[end:\1\]"
+    found = re.findall(marked, source_of(name), flags=re.DOTALL)
+    assert {section for section, _ in found} >= sections
+    for section, text in found:
+        assert len(text.strip().splitlines()) <= 25, section

@@ -1,0 +1,184 @@
+"""The course's way of drawing: one colour per optimizer and concept, labels at line ends, two schemes.
+
+Needs matplotlib (`pip install "trainloop-course[figures]"`), which the rest of the package does not.
+
+Examples:
+    >>> from trainloop.figures import colour, scheme
+    >>> with scheme("dark"):
+    ...     colour("adam")
+    '#ff9e64'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Literal
+
+import matplotlib as mpl
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+Scheme = Literal["light", "dark"]
+
+# Concept: (on white, on near-black). Told apart by the colour-blind and at 3:1 or more on their ground
+# (tests/trainloop/test_figures.py measures both).
+COLOURS: dict[str, tuple[str, str]] = {
+    "sgd": ("#0072b2", "#56b4e9"),
+    "momentum": ("#7a5c00", "#e8c547"),
+    "nesterov": ("#a23b72", "#e39ac3"),
+    "rmsprop": ("#00795a", "#2cc99b"),
+    "adam": ("#c44e00", "#ff9e64"),
+    "truth": ("#1f2328", "#e6e9ee"),
+    "data": ("#6a737d", "#9aa4b2"),
+    "wrong": ("#b3261e", "#ff8a80"),
+}
+
+# The second cue beside colour.
+DASHES: dict[str, str | tuple[float, tuple[float, ...]]] = {
+    "sgd": "-",
+    "momentum": (0.0, (7, 2)),
+    "nesterov": (0.0, (1, 1.5)),
+    "rmsprop": (0.0, (4, 1.5)),
+    "adam": "-",
+    "truth": (0.0, (1, 2)),
+    "wrong": (0.0, (3, 1, 1, 1)),
+}
+
+NAMES: dict[str, str] = {
+    "sgd": "SGD",
+    "momentum": "SGD + momentum",
+    "nesterov": "Nesterov",
+    "rmsprop": "RMSprop",
+    "adam": "Adam",
+}
+
+_scheme: ContextVar[Scheme] = ContextVar("scheme", default="light")
+
+INK = {"light": "#1f2328", "dark": "#e6e9ee"}
+GRID = {"light": "#d5dae0", "dark": "#3a4150"}
+
+
+def style(name: Scheme = "light") -> dict[str, Any]:
+    """Matplotlib rcParams of the course: text no smaller than 9 px on a 360-px phone, quiet axes.
+
+    Args:
+        name: `"light"` (for a white page) or `"dark"` (for a near-black one).
+    """
+    ink, grid = INK[name], GRID[name]
+    return {
+        "figure.figsize": (5.2, 3.5),
+        "figure.constrained_layout.use": True,
+        "figure.facecolor": "white" if name == "light" else "#12151c",
+        "savefig.facecolor": "auto",
+        "font.size": 11,
+        "axes.titlesize": 12,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 11,
+        "xtick.labelsize": 10.5,
+        "ytick.labelsize": 10.5,
+        "axes.facecolor": "none",
+        "axes.edgecolor": ink,
+        "axes.labelcolor": ink,
+        "axes.titlecolor": ink,
+        "text.color": ink,
+        "xtick.color": ink,
+        "ytick.color": ink,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": grid,
+        "grid.linewidth": 0.6,
+        "lines.linewidth": 1.8,
+        "lines.solid_capstyle": "round",
+        "legend.frameon": False,
+        # Reproducible, small vector files. Text stays text: outlines would double a figure's size, and
+        # DejaVu Sans, which the layout reserves room for, is wider than what a reader's machine may put there.
+        "svg.hashsalt": "trainloop",
+        "svg.fonttype": "none",
+        "path.simplify_threshold": 0.5,
+    }
+
+
+@contextmanager
+def scheme(name: Scheme) -> Iterator[None]:
+    """Draw for a light or a dark page while this context is open.
+
+    Raises:
+        ValueError: `name` is neither `"light"` nor `"dark"`.
+    """
+    if name not in INK:
+        raise ValueError(f"scheme must be 'light' or 'dark', got {name!r}")
+    token = _scheme.set(name)
+    try:
+        with mpl.rc_context():
+            mpl.rcParams.update(style(name))
+            yield
+    finally:
+        _scheme.reset(token)
+
+
+def colour(concept: str) -> str:
+    """The colour of an optimizer or concept, in the scheme being drawn.
+
+    Raises:
+        KeyError: the course has no colour for `concept`; add it to `COLOURS`.
+    """
+    return COLOURS[concept][_scheme.get() == "dark"]
+
+
+def line(concept: str) -> dict[str, Any]:
+    """Keyword arguments for `Axes.plot`: the concept's colour and its dash pattern.
+
+    Raises:
+        KeyError: the course has no colour for `concept`.
+    """
+    return {"color": colour(concept), "linestyle": DASHES.get(concept, "-")}
+
+
+def label_ends(ax: Axes, lines: Sequence[tuple[Line2D, str]], *, gap: float = 13.0) -> None:
+    """Write each line's name at its right end, in its colour, moved apart where ends meet.
+
+    Call it last: limits and scales of `ax` must be final.
+
+    Args:
+        ax: the axes the lines are on.
+        lines: pairs of a line and its label.
+        gap: the least vertical distance between two labels, in points.
+    """
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # settles the layout the offsets depend on
+    ends = []
+    for drawn, text in lines:
+        x, y = map(float, drawn.get_xydata()[-1])
+        ends.append([ax.transData.transform((x, y))[1] * 72 / ax.figure.dpi, x, y, text, drawn.get_color()])
+    ends.sort(key=lambda end: end[0])
+    places = [end[0] for end in ends]
+    # Push overlapping neighbours apart symmetrically until none overlap.
+    for _ in range(100):
+        moved = False
+        for i in range(len(places) - 1):
+            overlap = gap - (places[i + 1] - places[i])
+            if overlap > 0.01:
+                places[i] -= overlap / 2
+                places[i + 1] += overlap / 2
+                moved = True
+        if not moved:
+            break
+    for place, (own, x, y, text, ink) in zip(places, ends, strict=True):
+        ax.annotate(
+            text,
+            (x, y),
+            xytext=(6, place - own),
+            textcoords="offset points",
+            color=ink,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+__all__ = ["COLOURS", "DASHES", "NAMES", "colour", "label_ends", "line", "scheme", "style"]
