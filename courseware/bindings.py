@@ -35,8 +35,7 @@ DELIMITERS = {
 }
 
 
-# Characters and not markup, so that a number may stand in alt text too.
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class BindingError(Exception):
@@ -99,8 +98,13 @@ def format_value(value: Any, spec: str) -> str:
         return html.escape(text)
     mantissa, e, exponent = text.partition("e")
     if e:
-        return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
+        text = f"{mantissa} × 10<sup>{int(exponent)}</sup>"
     return text.replace("-", "−")
+
+
+def plain(text: str) -> str:
+    """Text for an attribute: an exponent's markup becomes characters."""
+    return re.sub(r"<sup>(.*?)</sup>", lambda match: match[1].translate(SUPERSCRIPT), text)
 
 
 @functools.lru_cache(maxsize=1)
@@ -180,7 +184,7 @@ class Bindings:
             width, height = _svg_size(path)
             images.append(
                 f'<img class="only-{scheme}" src="{self._link(figure_asset(self.slug, example, figure, scheme))}" '
-                f'alt="{html.escape(alt)}" width="{width}" height="{height}" loading="lazy">'
+                f'alt="{html.escape(plain(alt))}" width="{width}" height="{height}" loading="lazy">'
             )
         script = self._link(download_asset(self.slug, example, "py"))
         # One line, so that a figure may stand indented inside a folded solution.
@@ -199,14 +203,16 @@ class Bindings:
             raise BindingError(f"{key!r} is not a list of rows")
         heads = {name: (head, "") if isinstance(head, str) else head for name, head in columns.items()}
         out = [f"<table><caption>{caption}</caption><thead><tr>"]
-        out += [f'<th scope="col">{head}</th>' for head, _ in heads.values()]
+        numeric = {name for name in heads if not all(isinstance(look_up(row, name), str) for row in rows)}
+        marks = {name: ' class="number"' if name in numeric else "" for name in heads}
+        out += [f'<th scope="col"{marks[name]}>{head}</th>' for name, (head, _) in heads.items()]
         out.append("</tr></thead><tbody>")
         for row in rows:
             cells = []
             for name, (_, spec) in heads.items():
                 value = look_up(row, name)
                 text = "–" if value is None else format_value(value, spec)
-                cells.append(f'<td{"" if isinstance(value, str) else " class=number"}>{text}</td>')
+                cells.append(f"<td{marks[name]}>{text}</td>")
             out.append(f"<tr>{''.join(cells)}</tr>")
         return "".join([*out, "</tbody></table>"])
 

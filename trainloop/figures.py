@@ -62,7 +62,7 @@ INK = {"light": "#1f2328", "dark": "#e6e9ee"}
 GRID = {"light": "#d5dae0", "dark": "#3a4150"}
 
 
-def style(name: Scheme = "light") -> dict[str, Any]:
+def style(name: Scheme = "light") -> Any:
     """Matplotlib rcParams of the course: text no smaller than 9 px on a 360-px phone, quiet axes.
 
     Args:
@@ -116,8 +116,7 @@ def scheme(name: Scheme) -> Iterator[None]:
         raise ValueError(f"scheme must be 'light' or 'dark', got {name!r}")
     token = _scheme.set(name)
     try:
-        with mpl.rc_context():
-            mpl.rcParams.update(style(name))
+        with mpl.rc_context(style(name)):
             yield
     finally:
         _scheme.reset(token)
@@ -154,7 +153,8 @@ def label_ends(ax: Axes, lines: Sequence[tuple[Line2D, str]], *, gap: float = 13
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # settles the layout the offsets depend on
     ends = []
     for drawn, text in lines:
-        x, y = map(float, drawn.get_xydata()[-1])
+        points: Any = drawn.get_xydata()
+        x, y = map(float, points[-1])
         ends.append([ax.transData.transform((x, y))[1] * 72 / ax.figure.dpi, x, y, text, drawn.get_color()])
     ends.sort(key=lambda end: end[0])
     places = [end[0] for end in ends]

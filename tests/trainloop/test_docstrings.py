@@ -42,7 +42,7 @@ def test_rule_file_shows_its_example_and_names_its_source(name):
     module = importlib.import_module(name)
     (rule,) = (getattr(module, exported) for exported in module.__all__)
     assert "https://" in module.__doc__
-    for part in ("$$", "Args:", "Raises:", "Differs from torch.optim:", "Example:", ">>> "):
+    for part in ("$$", "Args:", "Raises:", "Differs from torch.optim:", "Examples:", ">>> "):
         assert part in rule.__doc__, part
 
 

@@ -33,8 +33,20 @@ function unmarkCodeButtons() {
   for (const nav of document.querySelectorAll(".md-code__nav")) nav.setAttribute("role", "none");
 }
 
+// A section of the menu that has a page of its own leaves Material's menu without a name for the list below it.
+function nameMenus() {
+  for (const nav of document.querySelectorAll("nav.md-nav[aria-labelledby]")) {
+    const label = document.getElementById(nav.getAttribute("aria-labelledby"));
+    const title = nav.querySelector(".md-nav__title");
+    if (label?.textContent.trim() || !title) continue;
+    nav.removeAttribute("aria-labelledby");
+    nav.setAttribute("aria-label", title.textContent.trim());
+  }
+}
+
 // Material wraps tables and adds buttons when the document is ready; "load" comes after that.
 addEventListener("load", () => {
   watchBoxes();
   unmarkCodeButtons();
+  nameMenus();
 });

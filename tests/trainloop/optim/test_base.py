@@ -10,7 +10,7 @@ import torch
 import torch._dynamo
 
 from trainloop.optim import SGD, Adam, RMSprop
-from trainloop.optim._base import Optimizer
+from trainloop.optim._base import Optimizer, new_step
 
 BOTH = [(SGD, torch.optim.SGD), (RMSprop, torch.optim.RMSprop), (Adam, torch.optim.Adam)]
 
@@ -178,6 +178,12 @@ def test_no_gradient_no_update_no_state(case, params, clone_params, run):
         assert optimizer.state[params[1]]["step"].item() == 7  # without one on steps 2, 5 and 8
 
 
+def test_step_counter_stays_in_main_memory():
+    # On an accelerator, reading t for the formula would wait for the device at every step.
+    with torch.device("meta"):
+        assert new_step().device.type == "cpu"
+
+
 def test_state_that_someone_looked_at_is_still_made(case, params, clone_params, run, assert_same):
     ours, theirs = case.make(params), case.make_oracle(clone_params(params))
     for p in params:
@@ -226,7 +232,13 @@ def test_lr_may_be_a_tensor(case, params, clone_params, run, assert_same):
     ids=["StepLR", "CosineAnnealingLR", "LinearLR"],
 )
 def test_schedulers_drive_it_as_they_drive_torchs(
-    case, params, clone_params, run, assert_same, schedule, tensor_lr
+    case,
+    params,
+    clone_params,
+    run,
+    assert_same,
+    schedule,
+    tensor_lr,
 ):
     def rate():
         return torch.tensor(0.05, dtype=torch.float64) if tensor_lr else 0.05
@@ -247,10 +259,8 @@ def test_schedulers_drive_it_as_they_drive_torchs(
 )
 def test_one_cycle_moves_momentum_too(params, clone_params, run, assert_same, ours, theirs, options):
     mine, expected = ours(params, **options), theirs(clone_params(params), foreach=False, **options)
-    schedulers = [
-        torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=40)
-        for optimizer in (mine, expected)
-    ]
+    one_cycle = torch.optim.lr_scheduler.OneCycleLR
+    schedulers = [one_cycle(optimizer, max_lr=0.1, total_steps=40) for optimizer in (mine, expected)]
     for step in range(40):
         run(mine, expected, steps=range(step, step + 1))
         for scheduler in schedulers:
