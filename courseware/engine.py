@@ -116,6 +116,7 @@ def run_apart(script: Path, out: Path, *, quick: bool = False, time_limit: float
     """
     context = _context()
     ours, theirs = context.Pipe(duplex=False)
+    out.parent.mkdir(parents=True, exist_ok=True)
     log = out.with_suffix(".log")
     process = context.Process(target=run_child, args=(script, out, log, quick, theirs), daemon=True)  # type: ignore[attr-defined]
     with _starting, _no_main_module():

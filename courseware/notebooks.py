@@ -11,14 +11,21 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 MARKER = re.compile(r"^[ \t]*# --8<-- \[(start|end):[-\w]+\][ \t]*\n", re.MULTILINE)
 
 # What stands in place of the two lines that hand an example to the site's tooling.
-BY_HAND = """results = run()
+DRAWN_BY_HAND = """results = run()
 draw(results)
 plt.show()
+"""
+PRINTED_BY_HAND = """print(run())
 """
 
 
 class DownloadError(Exception):
     """An example cannot be turned into a download; the message says why."""
+
+
+def _by_hand(source: str) -> str:
+    draws = any(isinstance(node, ast.FunctionDef) and node.name == "draw" for node in ast.parse(source).body)
+    return DRAWN_BY_HAND if draws else PRINTED_BY_HAND
 
 
 def _main_block(source: str) -> ast.If:
@@ -33,7 +40,7 @@ def standalone(source: str) -> str:
     source = MARKER.sub("", source)
     lines = source.splitlines(keepends=True)
     block = _main_block(source)
-    body = "".join(f"    {line}\n" for line in BY_HAND.splitlines())
+    body = "".join(f"    {line}\n" for line in _by_hand(source).splitlines())
     lines[block.lineno : block.end_lineno] = [body]
     return "".join(lines)
 
@@ -89,7 +96,7 @@ def notebook(source: str, *, name: str, repo_url: str = "") -> str:
     cells += [new_code_cell(text) for text in code]
     if not last.startswith("if __name__"):
         raise DownloadError("the `__main__` block must come last")
-    cells.append(new_code_cell(BY_HAND.rstrip()))
+    cells.append(new_code_cell(_by_hand(source).rstrip()))
     for index, cell in enumerate(cells):
         cell["id"] = f"{name}-{index}"[:64]  # reproducible, unlike nbformat's random ids
     book = new_notebook(cells=cells)

@@ -54,6 +54,9 @@ def run(quick=False):
         }
     late = {name: results[name]["forgotten"][-20:] for name in OPTIMIZERS}
     results["last_20"] = {name: {"lowest": min(losses), "highest": max(losses)} for name, losses in late.items()}
+    results["adam_dip"] = {
+        word: losses.index(min(losses[:30])) for word, losses in results["adam"].items()
+    }
     return results
 
 

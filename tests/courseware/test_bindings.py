@@ -1,0 +1,71 @@
+"""Numbers, figures and tables as pages see them."""
+
+from __future__ import annotations
+
+import pytest
+from mkdocs.exceptions import PluginError
+
+from courseware import bindings
+from courseware.bindings import BindingError, Bindings, format_value, look_up, plain, render
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "text"),
+    [
+        (42, "", "42"),
+        (0.12345, ".3f", "0.123"),
+        (-0.5, ".1f", "−0.5"),
+        (1234567, ",d", "1,234,567"),
+        (6.5e-11, ".0e", "6 × 10<sup>−11</sup>"),
+        (1.25e7, ".1e", "1.2 × 10<sup>7</sup>"),
+        (0.0253, ".1%", "2.5%"),
+        ("SGD", "", "SGD"),
+        ("<b>", "", "&lt;b&gt;"),
+    ],
+)
+def test_format_value(value, spec, text):
+    assert format_value(value, spec) == text
+
+
+@pytest.mark.parametrize("value", [None, True, [1], {}, float("nan"), float("inf")])
+def test_format_value_refuses_what_is_no_number(value):
+    with pytest.raises(BindingError):
+        format_value(value, "")
+
+
+def test_exponent_in_plain_text():
+    assert plain(format_value(6e-11, ".0e")) == "6 × 10⁻¹¹"
+
+
+def test_look_up():
+    results = {"a": {"b": [10, {"c": 1}]}, "below_0.1": 3, "lr": {"0.1": {"loss": 2.0}}}
+    assert look_up(results, "a.b.0") == 10
+    assert look_up(results, "a.b.1.c") == 1
+    assert look_up(results, "a.b.-1.c") == 1
+    assert look_up(results, "below_0.1") == 3
+    assert look_up(results, "lr.0.1.loss") == 2.0
+    assert look_up(results, "") is results
+
+
+@pytest.mark.parametrize("path", ["z", "a.b.2", "a.b.x", "below_0.1.x", "a.c"])
+def test_look_up_names_what_is_there(path):
+    with pytest.raises(BindingError):
+        look_up({"a": {"b": [10, 11]}, "below_0.1": 3}, path)
+
+
+def test_delimiters_collide_with_neither_latex_nor_python():
+    text = r"$\frac{{a}}{b}$, `x[[0]] % {{1}}`, `f'{a!r:>{w}}'`, {% raw %} and {{ x }} \(x\) 5 % 3 <b>"
+    assert render(text, Bindings("page", "page/"), page="page.md") == text
+
+
+def test_line_of_an_error_counts_from_the_start_of_the_file():
+    with pytest.raises(PluginError, match=r"^page\.md:12: 'x' is undefined$"):
+        render("one\n\n<% x %>", Bindings("page", "page/"), page="page.md", first_line=10)
+
+
+def test_colab_link_only_with_a_repository(monkeypatch):
+    monkeypatch.setattr(bindings, "document", lambda page, example: {})
+    assert "colab" not in Bindings("post", "a/post/").downloads("fig")
+    linked = Bindings("post", "a/post/", "https://github.com/owner/course/").downloads("fig")
+    assert "https://colab.research.google.com/github/owner/course/blob/notebooks/post/fig.ipynb" in linked
+    assert 'href="../../downloads/post/fig.py" download' in linked
