@@ -138,21 +138,28 @@ def _svg_size(path: Path) -> tuple[int, int]:
 
 @dataclass
 class Bindings:
-    """The functions one page can call; `slug` names its folder of examples."""
+    """The functions one page can call; `slug` names its folder of examples.
+
+    Another page's example is named with its folder: `num("other-page/example.key")`.
+    """
 
     slug: str
     url: str
     repo_url: str = ""
-    used: set[str] = field(default_factory=set)
+    used: set[tuple[str, str]] = field(default_factory=set)
 
-    def _document(self, example: str) -> dict[str, Any]:
-        self.used.add(example)
-        return document(self.slug, example)
+    def _find(self, name: str) -> tuple[str, str, str, dict[str, Any]]:
+        """Split `[page/]example[.rest]` into page, example, rest and what the example wrote."""
+        place, _, rest = name.partition(".")
+        page, _, example = place.rpartition("/")
+        page = page or self.slug
+        self.used.add((page, example))
+        return page, example, rest, document(page, example)
 
     def value(self, key: str) -> Any:
         """The raw value at `example.path.in.results`, for conditions and arithmetic in a page."""
-        example, _, path = key.partition(".")
-        return look_up(self._document(example)["results"], path)
+        *_, path, written = self._find(key)
+        return look_up(written["results"], path)
 
     def num(self, key: str, spec: str = "") -> str:
         """A number of a run, formatted with a Python format specification."""
@@ -170,8 +177,8 @@ class Bindings:
 
         `name` is `example` or, where a script draws several, `example.figure`.
         """
-        example, _, figure = name.partition(".")
-        drawn = self._document(example)["figures"]
+        page, example, figure, written = self._find(name)
+        drawn = written["figures"]
         if not figure:
             figure = drawn[0] if len(drawn) == 1 else example
         if figure not in drawn:
@@ -180,13 +187,13 @@ class Bindings:
             raise BindingError(f"figure {name!r}: alt text must say what the figure shows, got {alt!r}")
         images = []
         for scheme in SCHEMES:
-            path = ROOT / "build" / "examples" / self.slug / example / f"{figure}.{scheme}.svg"
+            path = ROOT / "build" / "examples" / page / example / f"{figure}.{scheme}.svg"
             width, height = _svg_size(path)
             images.append(
-                f'<img class="only-{scheme}" src="{self._link(figure_asset(self.slug, example, figure, scheme))}" '
+                f'<img class="only-{scheme}" src="{self._link(figure_asset(page, example, figure, scheme))}" '
                 f'alt="{html.escape(plain(alt))}" width="{width}" height="{height}" loading="lazy">'
             )
-        script = self._link(download_asset(self.slug, example, "py"))
+        script = self._link(download_asset(page, example, "py"))
         # One line, so that a figure may stand indented inside a folded solution.
         return (
             f'<figure class="run-figure" id="figure-{example}-{figure}">{"".join(images)}'
@@ -216,17 +223,17 @@ class Bindings:
             out.append(f"<tr>{''.join(cells)}</tr>")
         return "".join([*out, "</tbody></table>"])
 
-    def downloads(self, example: str) -> str:
+    def downloads(self, name: str) -> str:
         """Links to an example's script, notebook, numbers and, with a repository, Colab."""
-        self._document(example)
+        page, example, _, _ = self._find(name)
         links = [
-            (self._link(download_asset(self.slug, example, "py")), f"{example}.py", " download"),
-            (self._link(download_asset(self.slug, example, "ipynb")), "notebook", " download"),
-            (self._link(download_asset(self.slug, example, "json")), "its numbers", ""),
+            (self._link(download_asset(page, example, "py")), f"{example}.py", " download"),
+            (self._link(download_asset(page, example, "ipynb")), "notebook", " download"),
+            (self._link(download_asset(page, example, "json")), "its numbers", ""),
         ]
         if self.repo_url.startswith("https://github.com/"):
             repository = self.repo_url.removeprefix("https://github.com/").strip("/")
-            notebook = f"blob/notebooks/{self.slug}/{example}.ipynb"
+            notebook = f"blob/notebooks/{page}/{example}.ipynb"
             links.append((f"https://colab.research.google.com/github/{repository}/{notebook}", "open in Colab", ""))
         anchors = " ".join(f'<a href="{url}"{extra}>{text}</a>' for url, text, extra in links)
         return f'<p class="downloads">{anchors}</p>'
@@ -235,7 +242,7 @@ class Bindings:
         """Where this page's numbers come from: versions, device, seconds, commit, of every example it uses."""
         if not self.used:
             raise BindingError("run_card() must come after the first number or figure of the page")
-        runs = [document(self.slug, example)["run"] for example in sorted(self.used)]
+        runs = [document(page, example)["run"] for page, example in sorted(self.used)]
         versions = {f"{name} {version}" for run in runs for name, version in run["versions"].items()}
         rows = {
             "Examples": f"{len(runs)}, in {sum(run['seconds'] for run in runs):.0f} s",

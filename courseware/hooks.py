@@ -98,7 +98,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     bound = bindings.Bindings(_slug(page), page.url, config.repo_url or "")
     rendered = bindings.render(markdown, bound, page=name, first_line=first)
     if "part" in page.meta:
-        unused = set(page.meta["examples"]) ^ bound.used
+        own = {example for folder, example in bound.used if folder == _slug(page)}
+        unused = set(page.meta["examples"]) ^ own
         if unused:
             raise PluginError(f"{name}:1: examples named in the front matter and examples used differ: {unused}")
         minutes = math.ceil(len(markdown.split()) / WORDS_PER_MINUTE)

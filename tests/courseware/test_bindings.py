@@ -69,3 +69,11 @@ def test_colab_link_only_with_a_repository(monkeypatch):
     linked = Bindings("post", "a/post/", "https://github.com/owner/course/").downloads("fig")
     assert "https://colab.research.google.com/github/owner/course/blob/notebooks/post/fig.ipynb" in linked
     assert 'href="../../downloads/post/fig.py" download' in linked
+
+
+def test_another_pages_example_is_named_with_its_folder(monkeypatch):
+    written = {("here", "a"): {"results": {"x": 1}}, ("there", "a"): {"results": {"x": 2}}}
+    monkeypatch.setattr(bindings, "document", lambda page, example: written[page, example])
+    bound = Bindings("here", "here/")
+    assert (bound.num("a.x"), bound.num("there/a.x")) == ("1", "2")
+    assert bound.used == {("here", "a"), ("there", "a")}
