@@ -79,7 +79,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def _post_head(page: Page, minutes: int) -> str:
     """What stands under a post's title: its place, its length, what the reader will be able to do."""
     meta = page.meta
-    lines = [f"*Part {meta['part']}, post {meta['number']} · about {minutes} minutes to read*", ""]
+    runs = [bindings.document(_slug(page), example)["run"] for example in meta["examples"]]
+    seconds = sum(run["seconds"] for run in runs)
+    lines = [
+        f"*Part {meta['part']}, post {meta['number']} · about {minutes} minutes to read · "
+        f"{len(runs)} scripts, run in {seconds:.0f} seconds*",
+        "",
+    ]
     lines += ['!!! abstract "By the end you will be able to"', ""]
     lines += [f"    - {objective}" for objective in meta["objectives"]]
     if meta["prerequisites"]:

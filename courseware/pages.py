@@ -21,7 +21,7 @@ POST_SECTIONS = (
     "Quick quiz",
     "Summary",
 )
-POST_KEYS = ("title", "part", "number", "description", "objectives", "prerequisites", "examples", "runtime")
+POST_KEYS = ("title", "part", "number", "description", "objectives", "prerequisites", "examples")
 
 FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[\w+-]*)")
 SNIPPET = re.compile(r'^[ \t]*--8<-- "(?P<path>[^":]+)(?::(?P<section>[\w-]+))?"[ \t]*$')

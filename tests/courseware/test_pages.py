@@ -44,7 +44,7 @@ def breakages(meta, body):
     yield "four exercises", meta, body.replace("### Exercise ", "### Task ")
     yield "quiz questions", meta, body.replace(f"{FENCE}quiz", f"{FENCE}yaml")
     yield "objectives", {**meta, "objectives": meta["objectives"][:2]}, body
-    yield "lacks 'runtime'", {key: value for key, value in meta.items() if key != "runtime"}, body
+    yield "lacks 'description'", {key: value for key, value in meta.items() if key != "description"}, body
     yield "no examples/", {**meta, "examples": ["nothing"]}, body
 
 
