@@ -51,6 +51,7 @@ bench: $(INSTALLED)
 
 # Pins for every platform and Python we support, from the ranges in pyproject.toml. Needs uv.
 constraints:
+	mkdir -p build
 	printf 'torch==2.14.1\ntorchvision==0.29.1\n' > build/pins.txt
 	uv pip compile --quiet --universal --python-version 3.11 --extra docs --extra test \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links \

@@ -6,7 +6,6 @@ import contextlib
 import math
 import os
 from pathlib import Path
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -135,5 +134,3 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
             raise PluginError(f"{page.file.src_uri}:1: says part {page.meta['part']}, the nav has it under {section!r}")
     return nav
 
-
-__all__: list[Any] = []
