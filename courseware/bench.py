@@ -24,7 +24,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from courseware import ROOT, browser, static_server
@@ -32,9 +32,7 @@ from courseware.bindings import download_asset
 from courseware.build import SETTINGS
 from courseware.engine import BuildError
 from courseware.example import RESULTS
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Request as Seen
+from courseware.page_weight import TYPES, Request, kind, requests_of
 
 POST = "series/part-3/optimization-algorithms-beyond-sgd/"
 LONGEST_WAIT = 300.0  # seconds until an edit must show under `serve`
@@ -281,25 +279,6 @@ def measure_serve(root: Path) -> Iterator[Row]:
 # --- what a reader downloads -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Request:
-    """One request of a page: the browser's name for its type, and the bytes that came, headers included."""
-
-    url: str
-    type: str
-    bytes: int = 0
-
-
-TYPES = {"document": "HTML", "stylesheet": "CSS", "script": "JavaScript", "font": "fonts"}
-
-
-def kind(request: Request) -> str:
-    """The table's name for what a request fetched."""
-    if "/assets/figures/" in urlsplit(request.url).path:
-        return "figures"
-    return TYPES.get(request.type, "other")
-
-
 def tally(requests: list[Request], home: str) -> list[Row]:
     """Sum up by type; a request to another host than `home` is a third party's."""
     host = urlsplit(home).netloc
@@ -313,55 +292,6 @@ def tally(requests: list[Request], home: str) -> list[Row]:
     foreign = sum(urlsplit(r.url).netloc != host for r in requests)
     rows.append(Row("  to other hosts", foreign, aim=0, exactly=True, note=", ".join(strangers)))
     return rows
-
-
-# Each figure loads when it comes near the screen, so the page is scrolled as a reader would, screen by screen.
-SCROLL = """async () => {
-  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight / 2) {
-    scrollTo({ top: y, behavior: "instant" });
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}"""
-UNLOADED = """() => [...document.images]
-  .filter((image) => image.checkVisibility() && !(image.complete && image.naturalWidth)).map((image) => image.src)"""
-
-
-def _size(request: Seen) -> int:
-    """The bytes of a response as they came over the wire, headers included."""
-    response = request.response()
-    if response is None:
-        return 0
-    sizes = request.sizes()
-    # The browser reports no body for a worker's script; the server does, and it is the compressed length.
-    body = max(sizes["responseBodySize"], int(response.header_value("content-length") or 0))
-    return sizes["responseHeadersSize"] + body
-
-
-def requests_of(url: str) -> list[Request]:
-    """Everything that a browser with an empty cache fetches for a page, down to its end."""
-    from playwright.sync_api import sync_playwright
-
-    executable = browser.find()
-    if executable is None:
-        raise NotMeasuredError("no Chromium here; python -m courseware.browser installs one")
-    seen: list[Seen] = []
-    with (
-        sync_playwright() as playwright,
-        browser.launch(playwright, executable) as started,
-        started.new_context(viewport=browser.DESKTOP, color_scheme="light") as context,
-    ):
-        context.on("request", lambda request: seen.append(request))
-        page = context.new_page()
-        page.goto(url, wait_until="networkidle")
-        page.evaluate(SCROLL)
-        page.wait_for_load_state("networkidle")
-        if unloaded := page.evaluate(UNLOADED):
-            raise BuildError(f"figures that did not load: {unloaded}")
-        requests = []
-        for request in seen:
-            if urlsplit(request.url).scheme in ("http", "https"):
-                requests.append(Request(request.url, request.resource_type, _size(request)))
-        return requests
 
 
 # --- Lighthouse --------------------------------------------------------------------------------------
@@ -457,10 +387,20 @@ def _told(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _requests(url: str) -> list[Request]:
+    from playwright.sync_api import sync_playwright
+
+    executable = browser.find()
+    if executable is None:
+        raise NotMeasuredError("no Chromium here; python -m courseware.browser installs one")
+    with sync_playwright() as playwright, browser.launch(playwright, executable) as started:
+        return requests_of(started, url)
+
+
 def _measure_reader(root: Path, problems: list[str]) -> Iterator[Row]:
     with static_server.serve(root / "site") as url:
         try:
-            yield from tally(requests_of(url + POST), url)
+            yield from tally(_requests(url + POST), url)
         except NotMeasuredError as error:
             yield Row("Post, scrolled to its end", None, "KiB", aim=250, note=str(error))
         for name, path in (("post", POST), ("front page", "")):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Playwright
+    from playwright.sync_api import Browser, Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 PLACES = (
@@ -118,29 +118,6 @@ def launch(playwright: Playwright, executable: Path | None = None) -> Iterator[B
             yield browser
         finally:
             browser.close()
-
-
-def transfer_size(page: Page, url: str) -> dict[str, int]:
-    """Load a URL with an empty cache; return what came over the wire, in bytes, by type and in ``total``.
-
-    The types are the browser's own: document, stylesheet, script, font, image, fetch, xhr, other. Headers
-    count, and compressed files count as compressed.
-    """
-    session = page.context.new_cdp_session(page)
-    kinds: dict[str, str] = {}
-    sizes: dict[str, int] = {}
-
-    def finished(event: dict[str, object]) -> None:
-        kind = kinds.get(str(event["requestId"]), "other")
-        sizes[kind] = sizes.get(kind, 0) + int(event["encodedDataLength"])  # type: ignore[call-overload]
-
-    session.on("Network.responseReceived", lambda e: kinds.__setitem__(e["requestId"], e["type"].lower()))
-    session.on("Network.loadingFinished", finished)
-    session.send("Network.enable")
-    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    page.goto(url, wait_until="networkidle")
-    session.detach()
-    return {**dict(sorted(sizes.items())), "total": sum(sizes.values())}
 
 
 def _install_commands() -> list[list[str]]:

@@ -103,6 +103,16 @@ def _context() -> multiprocessing.context.BaseContext:
     return multiprocessing.get_context("spawn")  # Windows
 
 
+def warm_up() -> None:
+    """Start the fork server in the background: its imports take seconds, which the first edit need not wait for."""
+    context = _context()
+    if context.get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        with _starting, _no_main_module():
+            forkserver.ensure_running()
+
+
 def _tail(log: Path, lines: int = 20) -> str:
     text = log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
     return "\nits last output:\n" + "\n".join(text.splitlines()[-lines:]) if text else ""

@@ -15,7 +15,7 @@ from mkdocs.structure.pages import Page
 
 from courseware import ROOT, bindings, notebooks, pages
 from courseware.build import PREPARED
-from courseware.engine import BuildError, locked, output_folder, run_examples, scripts
+from courseware.engine import BuildError, locked, output_folder, run_examples, scripts, warm_up
 from courseware.example import SCHEMES
 from courseware.fonts import write_fonts
 from courseware.mathml import render_page
@@ -32,6 +32,11 @@ def _slug(page: Page) -> str:
 def _first_line(source: str, markdown: str) -> int:
     """The line of the file on which the page's Markdown begins: behind the front matter."""
     return source[: max(source.rfind(markdown.strip()), 0)].count("\n") + 1
+
+
+def on_startup(command: str, dirty: bool) -> None:
+    if command == "serve":
+        warm_up()
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:

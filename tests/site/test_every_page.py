@@ -1,0 +1,167 @@
+"""What holds for every page of the site, in both colour schemes, on a laptop and on a phone.
+
+Each page is opened once per scheme, and all that the tests ask is written down then; `look.js` does the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from courseware.browser import DESKTOP, PHONE, SCHEMES
+
+LOOK = Path(__file__).with_name("look.js")
+
+
+@dataclass
+class Visit:
+    """What was seen of one page in one scheme."""
+
+    path: str
+    scheme: str
+    requests: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    raw_tex: list[str] = field(default_factory=list)
+    formulas: list[dict] = field(default_factory=list)
+    math_font: bool = False
+    figures: list[list[dict]] = field(default_factory=list)
+    without_alt: list[str] = field(default_factory=list)
+    too_wide: int = 0
+    axe: list[str] = field(default_factory=list)
+
+
+def visit(page: Page, url: str, path: str, scheme: str, axe: str) -> Visit:
+    seen = Visit(path, scheme)
+    listeners: dict[str, Callable] = {
+        "request": lambda request: seen.requests.append(request.url),
+        "console": lambda m: seen.console.append(m.text) if m.type in {"error", "warning"} else None,
+        "pageerror": lambda error: seen.console.append(str(error)),
+        "requestfailed": lambda request: seen.failed.append(f"{request.failure}: {request.url}"),
+        "response": lambda r: seen.failed.append(f"{r.status}: {r.url}") if r.status >= 400 else None,
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
+    page.set_viewport_size(DESKTOP)
+    page.goto(url + path, wait_until="networkidle")
+    page.evaluate("look.openAll()")
+    seen.raw_tex = page.evaluate("look.rawTex()")
+    seen.formulas = page.evaluate("look.formulas()")
+    seen.math_font = page.evaluate("look.mathFont()")
+    seen.figures = page.evaluate("look.figures()")
+    seen.without_alt = page.evaluate("look.withoutAlt()")
+    page.evaluate(axe)
+    # What a rule finds does not depend on the scheme, except for the contrast of colours.
+    light = scheme == SCHEMES[0]
+    seen.axe = page.evaluate("look.axe", None if light else ["color-contrast", "link-in-text-block"])
+    page.set_viewport_size(PHONE)
+    page.evaluate("look.nextFrame()")
+    seen.too_wide = page.evaluate("look.tooWide()")
+    if light:
+        seen.axe += page.evaluate("look.axe", ["scrollable-region-focusable", "target-size"])
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
+    return seen
+
+
+@pytest.fixture(scope="module")
+def visits(browser: Browser, url: str, pages: list[str], axe: str) -> list[Visit]:
+    found = []
+    for scheme in SCHEMES:
+        context = browser.new_context(color_scheme=scheme, viewport=DESKTOP, reduced_motion="reduce")
+        context.add_init_script(path=LOOK)
+        page = context.new_page()
+        found += [visit(page, url, path, scheme, axe) for path in pages]
+        context.close()
+    return found
+
+
+def report(visits: list[Visit], problems: Callable[[Visit], list]) -> str:
+    """Return all problems of all pages, each once: a page has most of them in both schemes."""
+    lines: dict[str, set[str]] = {}
+    for seen in visits:
+        for problem in problems(seen):
+            lines.setdefault(f"{seen.path or 'front page'}: {problem}", set()).add(seen.scheme)
+    return "\n".join(f"{line} ({' and '.join(sorted(schemes))})" for line, schemes in lines.items())
+
+
+def test_pages_exist(visits: list[Visit]) -> None:
+    assert len(visits) >= 2 * 3
+
+
+def test_nothing_is_asked_of_another_host(visits: list[Visit], url: str) -> None:
+    own = urlsplit(url).netloc
+
+    def problems(seen: Visit) -> list[str]:
+        addresses = [request for request in seen.requests if not request.startswith(("data:", "blob:"))]
+        return [address for address in addresses if urlsplit(address).netloc != own]
+
+    foreign = report(visits, problems)
+    assert not foreign, foreign
+
+
+def test_every_request_is_answered(visits: list[Visit]) -> None:
+    failed = report(visits, lambda v: v.failed)
+    assert not failed, failed
+
+
+def test_console_is_quiet(visits: list[Visit]) -> None:
+    errors = report(visits, lambda v: v.console)
+    assert not errors, errors
+
+
+def test_no_raw_tex_is_left(visits: list[Visit]) -> None:
+    raw = report(visits, lambda v: v.raw_tex)
+    assert not raw, raw
+
+
+def test_formulas_are_drawn_in_the_math_font(visits: list[Visit]) -> None:
+    def problems(seen: Visit) -> list[str]:
+        found = [] if seen.math_font or not seen.formulas else ["STIX Two Math is not loaded"]
+        for formula in seen.formulas:
+            if formula["width"] <= 0 or formula["height"] <= 0:
+                found.append(f"no extent: {formula['text']}")
+            if not formula["font"].startswith('"STIX Two Math"'):
+                found.append(f"drawn in {formula['font']}: {formula['text']}")
+            if not formula["upright"]:
+                found.append(f"a numerator is not above its denominator: {formula['text']}")
+        return found
+
+    assert any(seen.formulas for seen in visits), "no page has a formula"
+    wrong = report(visits, problems)
+    assert not wrong, wrong
+
+
+def test_each_scheme_shows_its_own_figures(visits: list[Visit]) -> None:
+    def problems(seen: Visit) -> list[str]:
+        found = []
+        for images in seen.figures:
+            shown = [image for image in images if image["shown"]]
+            if [f"only-{seen.scheme}" in image["classes"] for image in shown] != [True]:
+                found.append(f"shows {[image['src'] for image in shown]} of {len(images)} images")
+            found += [f"does not draw {image['src']}" for image in shown if not image["drawn"]]
+        return found
+
+    assert any(seen.figures for seen in visits), "no page has a figure"
+    wrong = report(visits, problems)
+    assert not wrong, wrong
+
+
+def test_images_have_a_text(visits: list[Visit]) -> None:
+    missing = report(visits, lambda v: v.without_alt)
+    assert not missing, missing
+
+
+def test_no_page_scrolls_sideways_on_a_phone(visits: list[Visit]) -> None:
+    wide = report(visits, lambda v: [f"{v.too_wide} px wider than the screen"] if v.too_wide > 0 else [])
+    assert not wide, wide
+
+
+def test_axe_finds_nothing(visits: list[Visit]) -> None:
+    violations = report(visits, lambda v: v.axe)
+    assert not violations, violations
