@@ -33,6 +33,24 @@ def test_search_says_when_it_finds_nothing(open_page: Callable[..., Page]) -> No
     expect(page.locator(".md-search-result__meta")).to_contain_text(re.compile("No matching", re.IGNORECASE))
 
 
+def test_index_is_fetched_when_the_search_is_first_used(open_page: Callable[..., Page]) -> None:
+    fetched: list[str] = []
+    page = open_page("")
+    page.on("request", lambda request: fetched.append(request.url))
+    page.reload(wait_until="networkidle")
+    assert fetched
+    assert not [address for address in fetched if "search_index.json" in address]
+    page.keyboard.press("/")
+    page.wait_for_load_state("networkidle")
+    assert len([address for address in fetched if "search_index.json" in address]) == 1
+
+
+def test_search_opens_from_an_address(open_page: Callable[..., Page]) -> None:
+    """`?q=…` is how a shared search arrives."""
+    page = open_page("?q=momentum")
+    expect(page.locator("a.md-search-result__link").first).to_be_visible()
+
+
 def test_index_holds_words_not_tex(site: Path) -> None:
     index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
     raw = [entry["location"] for entry in index["docs"] if re.search(r"\\\(|\\\[|\\frac", entry["text"])]
