@@ -2,7 +2,8 @@
 
     python examples/optimization-algorithms-beyond-sgd/convergence.py
 
-One linear layer, 100 noisy points of y = 2x + 3, 100 epochs at learning rate 0.1. Takes a second.
+One linear layer, 100 noisy points of y = 2x + 3, 100 epochs at learning rate 0.1; then the same with
+twenty other data sets and starts. Takes about three seconds.
 """
 
 import copy
@@ -19,6 +20,7 @@ from trainloop.optim import SGD, Adam, RMSprop
 # --8<-- [start:setup]
 LEARNING_RATE = 0.1
 EPOCHS = 100
+OTHER_SEEDS = range(20)
 
 OPTIMIZERS = {
     "sgd": lambda parameters: SGD(parameters, lr=LEARNING_RATE),
@@ -36,6 +38,25 @@ def train(start, make_optimizer, x, y, epochs):
     losses = [train_step(model, loss_fn, optimizer, x, y) for _ in range(epochs)]
     return model, losses
 # --8<-- [end:train]
+
+
+def first_below(losses, level=0.1):
+    return next((epoch for epoch, loss in enumerate(losses) if loss < level), None)
+
+
+def times_first(seeds, epochs):
+    """How often each optimizer alone is the first below 0.1, over data and starts of each seed."""
+    firsts = dict.fromkeys(OPTIMIZERS, 0)
+    for seed in seeds:
+        x, y = noisy_line(seed=seed)
+        torch.manual_seed(1000 + seed)  # not the bits the noise was drawn from
+        start = nn.Linear(1, 1)
+        arrivals = {name: first_below(train(start, make, x, y, epochs)[1]) for name, make in OPTIMIZERS.items()}
+        arrived = sorted((epoch, name) for name, epoch in arrivals.items() if epoch is not None)
+        epochs_of_arrival = [epoch for epoch, _ in arrived]
+        if arrived and epochs_of_arrival.count(arrived[0][0]) == 1:  # a tie has no first
+            firsts[arrived[0][1]] += 1
+    return firsts | {"seeds": len(seeds)}
 
 
 # --8<-- [start:run]
@@ -57,8 +78,9 @@ def run(quick=False):
             "b": model.bias.item(),
             "mse": nn.functional.mse_loss(model(x), y).item(),
             "losses": losses,
-            "below_0.1": next((epoch for epoch, loss in enumerate(losses) if loss < 0.1), None),
+            "below_0.1": first_below(losses),
         }
+    results["first"] = times_first(OTHER_SEEDS, 10 if quick else EPOCHS)
     return results
 # --8<-- [end:run]
 

@@ -33,6 +33,12 @@ def test_at_one_rate_plain_sgd_arrives_first_and_adam_last():
     assert found["sgd"]["mse"] < min(found["adam"]["mse"], found["rmsprop"]["mse"])
 
 
+def test_first_place_is_not_the_luck_of_one_seed():
+    first = results("convergence")["first"]
+    assert first["seeds"] >= 20
+    assert first["sgd"] >= 0.9 * first["seeds"]
+
+
 def test_adam_rises_after_its_first_dip_and_rmsprop_late():
     found = results("convergence")
     adam, rmsprop = found["adam"]["losses"], found["rmsprop"]["losses"]
