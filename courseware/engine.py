@@ -22,7 +22,6 @@ import threading
 import time
 import types
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -306,9 +305,3 @@ def run_graph(tasks: dict[str, Callable[..., Any]], progress: Progress, processe
         raise BuildError("\n\n".join(progress.failures))
     if code:
         raise BuildError(f"doit ended with code {code}")
-
-
-def check_quickly(paths: list[Path], out: Path) -> None:
-    """Run examples at their quick size, side by side: the smoke test of the test suite."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(lambda script: run_apart(script, out / script.parent.name / script.stem, quick=True), paths))

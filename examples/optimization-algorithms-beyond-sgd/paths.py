@@ -6,6 +6,7 @@ The line of `convergence.py`: w and b after every epoch, at 100 and at 1,000 epo
 """
 
 import copy
+import math
 
 import matplotlib.pyplot as plt
 import torch
@@ -65,6 +66,7 @@ def run(quick=False):
         "paths": paths,
         "late_swing": late,
         "best": {"w": slope, "b": intercept},
+        "first_step": {name: math.dist(path[0], path[1]) for name, path in paths.items()},
         "spread_w": max(after_short) - min(after_short),
         "adam_far": {"w": far[0], "b": far[1]},
     }

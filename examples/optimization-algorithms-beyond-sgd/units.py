@@ -45,7 +45,11 @@ def run(quick=False):
             row[f"{factor:g}"] = end if loss < 1e6 else None
         rows.append(row)
     adam = rows[-1]
-    return {"rows": rows, "adam_shift": max(abs(adam[f"{c:g}"] - adam["1"]) for c in FACTORS)}
+    return {
+        "start": mse(start(x), y).item(),
+        "rows": rows,
+        "adam_shift": max(abs(adam[f"{c:g}"] - adam["1"]) for c in FACTORS),
+    }
 # --8<-- [end:run]
 
 

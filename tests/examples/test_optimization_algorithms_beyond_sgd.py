@@ -63,6 +63,7 @@ def test_first_steps_are_those_of_the_paper_calculation():
 def test_units_matter_to_sgd_alone():
     found = rows("units")
     assert found["SGD"]["0.01"] > 100 * found["SGD"]["1"]
+    assert found["SGD"]["0.01"] < results("units")["start"]
     assert found["SGD"]["100"] is None
     for name in ("RMSprop", "Adam"):
         for factor in ("0.01", "100"):
