@@ -46,7 +46,8 @@ def noisy_line(
         raise ValueError(f"noise must be >= 0, got {noise}")
     # --8<-- [start:noisy_line]
     x = torch.linspace(0, 1, n, dtype=dtype).unsqueeze(1)
-    ε = torch.randn(n, 1, generator=torch.Generator().manual_seed(seed)).to(dtype)
+    generator = torch.Generator().manual_seed(seed)
+    ε = torch.randn(n, 1, generator=generator).to(dtype)
     return x, slope * x + intercept + noise * ε
     # --8<-- [end:noisy_line]
 

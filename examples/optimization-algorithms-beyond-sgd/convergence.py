@@ -23,9 +23,9 @@ EPOCHS = 100
 OTHER_SEEDS = range(20)
 
 OPTIMIZERS = {
-    "sgd": lambda parameters: SGD(parameters, lr=LEARNING_RATE),
-    "rmsprop": lambda parameters: RMSprop(parameters, lr=LEARNING_RATE, alpha=0.9),
-    "adam": lambda parameters: Adam(parameters, lr=LEARNING_RATE, betas=(0.9, 0.999)),
+    "sgd": lambda weights: SGD(weights, lr=LEARNING_RATE),
+    "rmsprop": lambda weights: RMSprop(weights, lr=LEARNING_RATE, alpha=0.9),
+    "adam": lambda weights: Adam(weights, lr=LEARNING_RATE),
 }
 # --8<-- [end:setup]
 
@@ -35,7 +35,9 @@ def train(start, make_optimizer, x, y, epochs):
     model = copy.deepcopy(start)
     optimizer = make_optimizer(model.parameters())
     loss_fn = nn.MSELoss()
-    losses = [train_step(model, loss_fn, optimizer, x, y) for _ in range(epochs)]
+    losses = []
+    for _ in range(epochs):
+        losses.append(train_step(model, loss_fn, optimizer, x, y))
     return model, losses
 # --8<-- [end:train]
 
@@ -65,6 +67,7 @@ def run(quick=False):
     torch.manual_seed(42)
     start = nn.Linear(1, 1)
     slope, intercept, floor = least_squares(x, y)
+    epochs = 10 if quick else EPOCHS
 
     results = {
         "least_squares": {"w": slope, "b": intercept, "mse": floor},
@@ -72,7 +75,7 @@ def run(quick=False):
         "data": {"x": x.flatten().tolist(), "y": y.flatten().tolist()},
     }
     for name, make_optimizer in OPTIMIZERS.items():
-        model, losses = train(start, make_optimizer, x, y, 10 if quick else EPOCHS)
+        model, losses = train(start, make_optimizer, x, y, epochs)
         results[name] = {
             "w": model.weight.item(),
             "b": model.bias.item(),
@@ -80,7 +83,7 @@ def run(quick=False):
             "losses": losses,
             "below_0.1": first_below(losses),
         }
-    results["first"] = times_first(OTHER_SEEDS, 10 if quick else EPOCHS)
+    results["first"] = times_first(OTHER_SEEDS, epochs)
     return results
 # --8<-- [end:run]
 

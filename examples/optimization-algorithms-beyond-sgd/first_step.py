@@ -30,7 +30,7 @@ OPTIMIZERS = {
 
 # --8<-- [start:uncorrected]
 class UncorrectedAdam(Adam):
-    """Adam as people retype it from memory: without the two bias corrections."""
+    """Adam retyped from memory, without the bias corrections."""
 
     def update(self, θ, g, state, group):
         β1, β2 = group["betas"]

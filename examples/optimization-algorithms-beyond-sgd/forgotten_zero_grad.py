@@ -35,7 +35,7 @@ def train(start, make_optimizer, x, y, epochs, forget):
         loss = loss_fn(model(x), y)
         if not forget:
             optimizer.zero_grad()
-        loss.backward()  # adds to .grad: without zero_grad, to every earlier gradient
+        loss.backward()  # adds to whatever .grad holds
         optimizer.step()
         losses.append(loss.item())
     return losses

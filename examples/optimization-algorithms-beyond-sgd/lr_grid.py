@@ -37,8 +37,8 @@ def train(start, make_optimizer, lr, x, y, epochs):
 
 
 # --8<-- [start:wall]
-def largest_curvature(x):
-    """λmax of the mean squared error of a line: its Hessian does not depend on w and b."""
+def curvatures(x):
+    """λmin and λmax of a line's mean squared error, anywhere."""
     design = torch.cat([x, torch.ones_like(x)], dim=1)
     hessian = 2 * design.T @ design / len(x)
     return torch.linalg.eigvalsh(hessian).tolist()
@@ -62,7 +62,7 @@ def run(quick=False):
             near = next((epoch for epoch, loss in enumerate(losses) if loss < 1.1 * floor), None)
             rows.append({"optimizer": NAMES[name], "lr": lr, "mse": losses[-1], "near": near})
 
-    λmin, λmax = largest_curvature(x)
+    λmin, λmax = curvatures(x)
     wall = 2 / λmax
     beside = {
         side: train(start, SGD, factor * wall, x, y, epochs)

@@ -123,6 +123,8 @@ def test_learning_rate_grid():
     found = {(row["optimizer"], row["lr"]): row for row in results("lr_grid")["rows"]}
     sgd = [found["SGD", lr]["mse"] for lr in (0.01, 0.05, 0.1, 0.2)]
     assert sgd == sorted(sgd, reverse=True)
+    adam = [found["Adam", lr]["mse"] for lr in (0.01, 0.05, 0.1, 0.2)]
+    assert adam == sorted(adam, reverse=True)
     rmsprop = {lr: found["RMSprop", lr]["mse"] for lr in (0.01, 0.05, 0.1, 0.2)}
     assert min(rmsprop, key=rmsprop.get) == 0.05
 
