@@ -198,13 +198,13 @@ def measure_edits(root: Path) -> Iterator[Row]:
 # --- `serve` -----------------------------------------------------------------------------------------
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     """End a process and its children: `serve` starts MkDocs as a process of its own."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError):
@@ -241,7 +241,7 @@ def wait_for(url: str, text: str, *, alive: Callable[[], bool], limit: float = L
 
 def measure_serve(root: Path) -> Iterator[Row]:
     """Save an edit under `serve`; stop the clock when the server hands it out."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "courseware", "serve", "--address", address],
@@ -273,7 +273,14 @@ def measure_serve(root: Path) -> Iterator[Row]:
             log.seek(0)
             raise BuildError(f"{error}; it said:\n{log.read().decode('utf-8', 'replace')[-3000:]}") from None
         finally:
-            _stop(process)
+            stop(process)
+
+
+def _chromium() -> Path:
+    executable = browser.find()
+    if executable is None:
+        raise NotMeasuredError("no Chromium here; python -m courseware.browser installs one")
+    return executable
 
 
 # --- what a reader downloads -------------------------------------------------------------------------
@@ -334,12 +341,8 @@ def _install_lighthouse() -> list[str]:
 def lighthouse(url: str) -> dict[str, Any]:
     """Lighthouse's report on a page, on its emulated phone."""
     command = _install_lighthouse()
-    executable = browser.find()
-    if executable is None:
-        raise NotMeasuredError("no Chromium here; python -m courseware.browser installs one")
-    flags = ["--headless=new", *browser.FLAGS]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        flags.append("--no-sandbox")  # Chromium refuses to start its sandbox as root
+    executable = _chromium()
+    flags = ["--headless=new", *browser.flags()]
     with tempfile.TemporaryDirectory(prefix="courseware-lighthouse-", ignore_cleanup_errors=True) as folder:
         report = Path(folder) / "report.json"
         options = ["--quiet", "--no-enable-error-reporting", "--output=json", f"--output-path={report}"]
@@ -390,10 +393,7 @@ def _told(text: str) -> None:
 def _requests(url: str) -> list[Request]:
     from playwright.sync_api import sync_playwright
 
-    executable = browser.find()
-    if executable is None:
-        raise NotMeasuredError("no Chromium here; python -m courseware.browser installs one")
-    with sync_playwright() as playwright, browser.launch(playwright, executable) as started:
+    with sync_playwright() as playwright, browser.launch(playwright, _chromium()) as started:
         return requests_of(started, url)
 
 

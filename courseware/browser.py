@@ -101,19 +101,22 @@ def ensure() -> Path:
     )
 
 
+def flags() -> list[str]:
+    """The command line flags Chromium needs on this machine."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return [*FLAGS, "--no-sandbox"] if root else list(FLAGS)  # as root, Chromium refuses to start its sandbox
+
+
 @contextmanager
 def launch(playwright: Playwright, executable: Path | None = None) -> Iterator[Browser]:
     """Start a headless Chromium with an empty profile, and close it at the end."""
     executable = executable or find()
     if executable is None:
         raise NoBrowserError("no Chromium found; python -m courseware.browser installs one")
-    flags = list(FLAGS)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        flags.append("--no-sandbox")  # Chromium refuses to start its sandbox as root
     with tempfile.TemporaryDirectory(prefix="courseware-home-", ignore_cleanup_errors=True) as home:
         # Playwright gives every launch an empty profile; what Chromium keeps elsewhere goes to an empty home.
         environment = {**os.environ, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home}
-        browser = playwright.chromium.launch(executable_path=executable, headless=True, args=flags, env=environment)
+        browser = playwright.chromium.launch(executable_path=executable, headless=True, args=flags(), env=environment)
         try:
             yield browser
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from pathlib import Path
@@ -10,12 +9,11 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
 from courseware import ROOT, bindings, notebooks, pages
 from courseware.build import PREPARED
-from courseware.engine import BuildError, locked, output_folder, run_examples, scripts, warm_up
+from courseware.engine import BuildError, output_folder, run_examples, scripts, warm_up
 from courseware.example import SCHEMES
 from courseware.fonts import write_fonts
 from courseware.mathml import render_page
@@ -50,8 +48,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
     if PREPARED in os.environ:
         return
     try:
-        with locked():
-            run_examples()
+        run_examples()
     except BuildError as error:
         raise PluginError(f"an example failed.\n\n{error}") from None
 
@@ -102,6 +99,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     name = page.file.src_uri
     source = _sources[name] = page.file.content_string
     first = _first_line(source, markdown)
+    section = page.parent.title if page.parent else ""
+    if "part" in page.meta and not section.startswith(f"Part {page.meta['part']}"):
+        raise PluginError(f"{name}:1: says part {page.meta['part']}, the nav has it under {section!r}")
     complaints = pages.check(markdown, page.meta, _slug(page))
     if complaints:
         raise PluginError("\n".join(f"{name}:{first + line - 1}: {text}" for line, text in complaints))
@@ -113,7 +113,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         if unused:
             raise PluginError(f"{name}:1: examples named in the front matter and examples used differ: {unused}")
         minutes = math.ceil(len(markdown.split()) / WORDS_PER_MINUTE)
-        page.meta["minutes"] = minutes
         title, _, rest = rendered.partition("\n")
         rendered = f"{title}\n\n{_post_head(page, minutes)}\n{rest}"
     return rendered
@@ -125,17 +124,3 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 def on_post_build(config: MkDocsConfig) -> None:
     write_fonts(Path(config.site_dir), ROOT / "build" / "fonts")
-
-
-def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
-    """Order lives in the nav alone: a post's front matter must agree with where it stands."""
-    for page in nav.pages:
-        with contextlib.suppress(OSError):
-            page.read_source(config)
-        if "part" not in page.meta:
-            continue
-        section = page.parent.title if page.parent else ""
-        if not section.startswith(f"Part {page.meta['part']}"):
-            raise PluginError(f"{page.file.src_uri}:1: says part {page.meta['part']}, the nav has it under {section!r}")
-    return nav
-

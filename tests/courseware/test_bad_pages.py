@@ -62,6 +62,12 @@ def test_missing_value_is_refused(built):
     built.example("quick", good)
 
 
+def test_part_must_agree_with_the_nav(built):
+    built.write("docs/page.md", PAGE.replace("title: Page", "title: Page\npart: 2"))
+    assert "page.md:1: says part 2, the nav has it under ''" in built.run("build", expect=1)
+    built.write("docs/page.md", PAGE)
+
+
 def test_folder_of_examples_without_a_page(built):
     stray = built.write("examples/nowhere/lost.py", (built.root / "examples/page/quick.py").read_text(encoding="utf-8"))
     assert "folders that are no page's name: ['nowhere']" in built.run("build", expect=1)
