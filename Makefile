@@ -53,7 +53,7 @@ bench: $(INSTALLED)
 constraints:
 	mkdir -p build
 	printf 'torch==2.14.1\ntorchvision==0.29.1\n' > build/pins.txt
-	uv pip compile --quiet --universal --python-version 3.11 --extra docs --extra test \
+	uv pip compile --quiet --universal --python-version 3.11 --extra docs --extra test --extra bench \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		--upgrade --constraint build/pins.txt pyproject.toml --output-file constraints.txt
 
