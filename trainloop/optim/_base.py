@@ -1,16 +1,22 @@
 """What all optimizers share: the loop over parameters, their state, and the checks of their options.
 
-A rule file adds what is particular: the options, the state, and the update of one parameter.
+A rule file adds what is particular: the options, the state, and the update of one parameter. The rule is
+written once and runs in three ways: parameter by parameter; small parameters in one list (`_lists.py`);
+and compiled, after `optimizer.compile()`.
 """
 
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias, overload
+import warnings
+from collections.abc import Callable, Iterable
+from types import FunctionType
+from typing import Any, ClassVar, TypeAlias, cast, overload
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-__all__ = ["Group", "Optimizer", "ParamsT", "State", "check_range", "new_step"]
+from trainloop.optim._lists import TensorList
+
+__all__ = ["Group", "Numbers", "Optimizer", "ParamsT", "State", "check_range", "new_step"]
 
 Group: TypeAlias = dict[str, Any]
 """A parameter group: parameters under `"params"`, and the options that hold for them."""
@@ -18,12 +24,49 @@ Group: TypeAlias = dict[str, Any]
 State: TypeAlias = dict[str, Any]
 """What an optimizer remembers about one parameter, under the names `torch.optim` gives it."""
 
+Numbers: TypeAlias = dict[str, Any]
+"""Numbers of one step, the same for every parameter that has made as many steps."""
+
+SMALL = 1 << 14
+"""On the CPU, parameters of up to this many elements are updated as one list. Larger ones go one by one: what a
+step computes on the way then stays in the processor's cache, while a list would write all of it out to memory."""
+
+
+MOST_PROGRAMS = 8
+"""How many programs `compile` makes for one optimizer. Then `step` warns, and goes on uncompiled."""
+
+
+class Job:
+    """Parameters of one group that make their step together: equal counters, the same entries in their state.
+
+    Attributes:
+        numbers: what `at_step` returned for them.
+        group: the group's options, and the numbers.
+        listed: whether they are updated in one list.
+        params: the parameters; in the same order `grads`, the gradients to descend, and `states`.
+    """
+
+    __slots__ = ("grads", "group", "listed", "numbers", "params", "states")
+
+    def __init__(self, group: Group, numbers: Numbers, listed: bool) -> None:
+        self.numbers = numbers
+        self.group = {**group, **numbers}
+        self.listed = listed
+        self.params: list[Tensor] = []
+        self.grads: list[Tensor] = []
+        self.states: list[State] = []
+
+    def entries(self) -> dict[str, list[Tensor]]:
+        """The states, entry by entry. `"step"` is not among them: the update gets what it needs by `at_step`."""
+        return {name: [state[name] for state in self.states] for name in self.states[0] if name != "step"}
+
 
 class Optimizer(torch.optim.Optimizer):
     """Base class: applies a rule to every parameter that has a gradient.
 
     A subclass brings three methods: `check` refuses options that make no sense, `init_state` says
-    what a new parameter's state is, and `update` is the rule.
+    what a new parameter's state is, and `update` is the rule. Two more are there for rules that need
+    them: `at_step` and `begin`.
 
     It is a `torch.optim.Optimizer`: learning-rate schedulers, hooks, `GradScaler` and checkpoints take
     it as they take torch's own.
@@ -40,6 +83,18 @@ class Optimizer(torch.optim.Optimizer):
     supports_sparse: ClassVar[bool] = False
     """Whether `update` takes a sparse gradient, such as `nn.Embedding(sparse=True)` makes."""
 
+    elementwise: ClassVar[bool] = True
+    """Whether `update` treats all elements alike, wherever they stand, without asking for a shape or a
+    value. Then it takes many parameters at once, in a `TensorList`."""
+
+    counters: ClassVar[tuple[str, ...]] = ("step",)
+    """The state entries that are single numbers, kept in 0-dim tensors. `at_step` gets their values."""
+
+    compilable: ClassVar[bool] = True
+    """Whether `update` can be traced: no `if` on a number it computes, no `item`."""
+
+    _compiled: Callable[[list[Job]], None] | None = None
+
     def __init__(self, params: ParamsT, defaults: Group) -> None:
         self.check(defaults)
         super().__init__(params, defaults)
@@ -51,9 +106,26 @@ class Optimizer(torch.optim.Optimizer):
     def init_state(self, θ: Tensor, group: Group) -> State:
         """Return the state of a parameter before its first update.
 
-        An entry `"step"` counts the updates: `step` adds 1 to it before each of them.
+        An entry `"step"` counts the updates: `count` adds 1 to it before each of them.
         """
         raise NotImplementedError
+
+    def begin(self, group: Group) -> None:
+        """Prepare a group for a step: called once, before its first update."""
+
+    def count(self, states: list[State]) -> None:
+        """Advance the counters of the parameters that are about to be updated: here, add 1 to `"step"`."""
+        steps = [state["step"] for state in states if "step" in state]
+        if steps:
+            torch._foreach_add_(steps, torch.ones(()), alpha=1)  # twice as fast as adding the number 1
+
+    def at_step(self, counters: Numbers, group: Group) -> Numbers:
+        """Return the numbers that change from step to step, such as the corrections of Adam's averages.
+
+        `update` finds them in its `group`. They are computed once for all parameters whose counters
+        agree, and a compiled update takes them as inputs.
+        """
+        return {}
 
     def update(self, θ: Tensor, g: Tensor, state: State, group: Group) -> None:
         """Apply the rule: change `θ` and its state in place.
@@ -87,23 +159,128 @@ class Optimizer(torch.optim.Optimizer):
                 loss = closure()
 
         # --8<-- [start:step]
+        jobs: list[Job] = []
         for group in self.param_groups:
-            for p in group["params"]:
-                g = p.grad
-                if g is None:
-                    continue
-                if g.is_sparse:
-                    self._check_sparse(p)
-                if group["maximize"]:
-                    g = -g
-                state = self.state.get(p) or self.init_state(p, group)
-                if "step" in state:
-                    state["step"] += 1
-                self.update(p, g, state, group)
-                if state:
-                    self.state[p] = state
+            self.begin(group)
+            jobs += self._jobs(group)
+        (self._compiled or self._run)(jobs)
         # --8<-- [end:step]
         return loss
+
+    def _jobs(self, group: Group) -> Iterable[Job]:
+        """Count the step of every parameter that has a gradient, and sort them into jobs."""
+        params = [p for p in group["params"] if p.grad is not None]
+        states = []
+        for p in params:
+            if p.grad.is_sparse:
+                self._check_sparse(p)
+            state = self.state.get(p)
+            if not state:
+                state = self.init_state(p, group)
+                if state:
+                    self.state[p] = state
+            states.append(state)
+        self.count(states)
+
+        jobs: dict[Any, Job] = {}
+        for p, state in zip(params, states, strict=True):
+            counters = [state[name].item() for name in self.counters if name in state]
+            key = (self._fits_a_list(p), p.dtype, p.device, *counters, *state)
+            job = jobs.get(key)
+            if job is None:
+                numbers = self.at_step(dict(zip(self.counters, counters, strict=False)), group)
+                job = jobs[key] = Job(group, numbers, listed=key[0])
+            job.params.append(p)
+            job.states.append(state)
+            job.grads.append(-p.grad if group["maximize"] else p.grad)
+        return jobs.values()
+
+    def _fits_a_list(self, p: Tensor) -> bool:
+        if not self.elementwise or p.grad.is_sparse or type(p) not in _PLAIN:  # type: ignore[union-attr]
+            return False
+        # A list of bfloat16 tensors on the CPU rounds the factors of `mul_` and `div_` first; a single one does not.
+        return not p.is_cpu or (p.numel() <= SMALL and p.dtype in _LISTED)
+
+    def _run(self, jobs: list[Job]) -> None:
+        """Update the parameters of each job: all in one list, or one by one."""
+        for job in jobs:
+            if not job.listed:
+                for p, g, state in zip(job.params, job.grads, job.states, strict=True):
+                    empty = not state
+                    self.update(p, g, state, job.group)
+                    if empty and state:
+                        self.state[p] = state
+            else:
+                entries: State = {name: TensorList(entry) for name, entry in job.entries().items()}
+                before = dict(entries)
+                params, grads = TensorList(job.params), TensorList(job.grads)
+                self.update(cast(Tensor, params), cast(Tensor, grads), entries, job.group)
+                for name, entry in entries.items():
+                    if entry is not before.get(name):
+                        self._keep(job, name, entry.tensors)
+
+    def _keep(self, job: Job, name: str, entry: Iterable[Tensor]) -> None:
+        """Store a state entry that an update made."""
+        for p, state, tensor in zip(job.params, job.states, entry, strict=True):
+            state[name] = tensor
+            self.state[p] = state
+
+    def compile(self, **options: Any) -> None:
+        """Let `step` run the rule through `torch.compile` from now on.
+
+        All updates of a step become one program, which reads and writes each weight once rather than once an
+        operation. The second step compiles it, which takes seconds to minutes. The learning rate and the
+        numbers of the step may change freely. For other values of the other options, or other
+        parameters with a gradient, one more program is compiled: see `MOST_PROGRAMS`. Results
+        differ from the uncompiled rule's by rounding.
+
+        Args:
+            options: handed to `torch.compile`.
+
+        Raises:
+            TypeError: the rule cannot be compiled.
+        """
+        if not self.compilable:
+            raise TypeError(f"{type(self).__name__} cannot be compiled: its update asks for values it computed")
+        # torch.compile keeps its programs with the function's code, and discards them all when there are
+        # too many. A copy of the code keeps this optimizer's apart from every other's.
+        update_all = FunctionType(_update_all.__code__.replace(), globals())
+        program = torch.compile(update_all, **{"fullgraph": True, "dynamic": False, **options})
+        settings = torch._dynamo.config.patch(capture_scalar_outputs=True, recompile_limit=4 * MOST_PROGRAMS)
+        known: set[str] = set()
+
+        def run(jobs: list[Job]) -> None:
+            # Everything is an argument, and the numbers that change a tensor: what the program finds by
+            # itself, or is given as a number, becomes a part of it.
+            work = []
+            for job in jobs:
+                numbers = {"lr": job.group["lr"], **job.numbers}
+                names = [name for name, x in numbers.items() if isinstance(x, (float, Tensor))]
+                values = torch.tensor([float(numbers[name]) for name in names], dtype=torch.float64)
+                fixed = {name: x for name, x in job.group.items() if name not in (*names, "params", "param_names")}
+                work.append((job.params, job.grads, job.entries(), fixed, names, values))
+            known.add(repr([(len(params), list(entries), fixed) for params, _, entries, fixed, _, _ in work]))
+            if len(known) > MOST_PROGRAMS:
+                warnings.warn(
+                    f"{type(self).__name__} goes on uncompiled: its options, or which parameters have a gradient, "
+                    f"changed more than {MOST_PROGRAMS} times. Under OneCycleLR and CyclicLR, cycle_momentum=False "
+                    "keeps the options as they are",
+                    stacklevel=5,
+                )
+                self._compiled = None
+                self._run(jobs)
+                return
+            with settings:
+                made = program(self.update, work)
+            for job, entries in zip(jobs, made, strict=True):
+                for name, entry in entries.items():
+                    self._keep(job, name, entry)
+
+        def first_run(jobs: list[Job]) -> None:
+            self._run(jobs)  # makes state entries: later steps have them, and a program of their own
+            self._compiled = run
+
+        self._compiled = first_run
 
     def _check_sparse(self, p: Tensor) -> None:
         if not self.supports_sparse:
@@ -136,8 +313,31 @@ class Optimizer(torch.optim.Optimizer):
                 group.setdefault(option, default)
             for p in group["params"]:
                 saved = self.state.get(p, {})
+                for name in [name for name, x in saved.items() if x is None]:
+                    del saved[name]  # torch < 2.0 saved None for a buffer that was not needed yet
                 if "step" in saved and not isinstance(saved["step"], Tensor):
                     saved["step"] = new_step(saved["step"])
+
+
+_PLAIN = {Tensor, torch.nn.Parameter}
+_LISTED = {torch.float32, torch.float64}
+
+
+def _update_all(update: Callable[..., None], work: list[tuple[Any, ...]]) -> list[dict[str, list[Tensor]]]:
+    """What is compiled: every update of a step. Returns the state entries that the updates made."""
+    made: list[dict[str, list[Tensor]]] = []
+    for params, grads, entries, fixed, names, values in work:
+        group = {**fixed, **{name: x.item() for name, x in zip(names, values.unbind(), strict=True)}}
+        new: dict[str, list[Tensor]] = {}
+        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
+            state = {name: entry[i] for name, entry in entries.items()}
+            before = dict(state)
+            update(p, g, state, group)
+            for name, tensor in state.items():
+                if tensor is not before.get(name):
+                    new.setdefault(name, []).append(tensor)
+        made.append(new)
+    return made
 
 
 def new_step(start: float = 0.0) -> Tensor:

@@ -7,7 +7,7 @@ Reddi et al., "On the Convergence of Adam and Beyond", 2018, https://arxiv.org/a
 import torch
 from torch import Tensor
 
-from trainloop.optim._base import Group, Optimizer, ParamsT, State, check_range, new_step
+from trainloop.optim._base import Group, Numbers, Optimizer, ParamsT, State, check_range, new_step
 
 __all__ = ["Adam"]
 
@@ -100,11 +100,18 @@ class Adam(Optimizer):
 
     # --8<-- [end:state]
 
+    def at_step(self, counters: Numbers, group: Group) -> Numbers:
+        t, (β1, β2) = counters["step"], group["betas"]
+        return {
+            "step_size": group["lr"] / (1 - β1**t),  # m̂ = m / (1 − β₁ᵗ)
+            "root_scale": (1 - β2**t) ** 0.5,  # √v̂ = √v / √(1 − β₂ᵗ)
+        }
+
     # --8<-- [start:update]
     def update(self, θ: Tensor, g: Tensor, state: State, group: Group) -> None:
-        η, λ, ε = group["lr"], group["weight_decay"], group["eps"]
+        λ, ε = group["weight_decay"], group["eps"]
         β1, β2 = group["betas"]
-        t, m, v = state["step"].item(), state["exp_avg"], state["exp_avg_sq"]
+        m, v = state["exp_avg"], state["exp_avg_sq"]
 
         if λ != 0:
             g = g.add(θ, alpha=λ)  # g + λθ
@@ -113,7 +120,7 @@ class Adam(Optimizer):
         if group["amsgrad"]:
             v_max = state["max_exp_avg_sq"]
             v = torch.maximum(v_max, v, out=v_max)  # the largest v so far
-        root = v.sqrt().div_((1 - β2**t) ** 0.5).add_(ε)  # √v̂ + ε
-        θ.addcdiv_(m, root, value=-η / (1 - β1**t))  # θ = θ − ηm̂ / (√v̂ + ε)
+        root = v.sqrt().div_(group["root_scale"]).add_(ε)  # √v̂ + ε
+        θ.addcdiv_(m, root, value=-group["step_size"])  # θ = θ − ηm̂ / (√v̂ + ε)
 
     # --8<-- [end:update]

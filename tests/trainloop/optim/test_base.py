@@ -7,10 +7,10 @@ import pickle
 
 import pytest
 import torch
-import torch._dynamo
 
 from trainloop.optim import SGD, Adam, RMSprop
 from trainloop.optim._base import Optimizer, new_step
+from trainloop.optim._lists import TensorList
 
 BOTH = [(SGD, torch.optim.SGD), (RMSprop, torch.optim.RMSprop), (Adam, torch.optim.Adam)]
 
@@ -299,46 +299,141 @@ def test_hooks_run_around_the_step(optimizer, _):
     assert calls[1][1] == w.item() < 1.0
 
 
-@pytest.mark.parametrize(("optimizer", "_"), BOTH)
-def test_rules_compile_to_one_graph(optimizer, _):
-    # Nothing in a rule file stands in the way of torch.compile: the updates of all parameters are one
-    # graph, and neither a new step nor a new lr (a tensor) makes another.
+def count_graphs():
+    """A backend for torch.compile that runs what it is given as it stands, and the list of what it was given."""
     graphs = []
 
     def backend(graph, _inputs):
         graphs.append(graph)
         return graph.forward
 
-    def make(params, lr):
-        made = optimizer(params, lr=lr, weight_decay=0.1)
-        for p in params:
-            p.grad = torch.full((4,), 0.5)
-        made.step()  # makes the state
-        return made
+    return graphs, backend
 
-    params = [torch.randn(4, requires_grad=True) for _ in range(3)]
-    twins = [p.detach().clone().requires_grad_() for p in params]
-    compiled, eager = make(params, torch.tensor(0.1, dtype=torch.float64)), make(twins, 0.1)
 
-    def update_all(grads):
-        for p, g in zip(params, grads, strict=True):
-            compiled.update(p, g, compiled.state.get(p, {}), compiled.param_groups[0])
-
-    update_all = torch.compile(update_all, backend=backend, fullgraph=True)
-    with torch._dynamo.config.patch(capture_scalar_outputs=True), torch.no_grad():
-        for factor in (0.5, 0.8, 0.4):
-            grads = [torch.full((4,), factor) for _ in params]
-            compiled.param_groups[0]["lr"].mul_(factor)
-            eager.param_groups[0]["lr"] *= factor
-            for p, q, g in zip(params, twins, grads, strict=True):
-                q.grad = g
-                if p in compiled.state:
-                    compiled.state[p]["step"] += 1
-            update_all(grads)
-            eager.step()
+def test_compiled_step_is_one_graph_and_the_same_rule(case, params, clone_params, run):
+    # The updates of both groups are one graph, and neither a new step nor a new lr makes another.
+    compiled, plain = case.make(params), case.make(clone_params(params))
+    graphs, backend = count_graphs()
+    compiled.compile(backend=backend)
+    for step in range(1, 12, 3):  # steps at which the second parameter has a gradient
+        for optimizer in (compiled, plain):
+            optimizer.param_groups[0]["lr"] *= 0.9
+        run(compiled, plain, steps=range(step, step + 1))
     assert len(graphs) == 1
+    for p, q in zip(params, plain_params(plain), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-12)
+        assert compiled.state.get(p, {}).keys() == plain.state.get(q, {}).keys()
+
+
+def plain_params(optimizer):
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def test_options_that_change_every_step_end_compilation(params, clone_params, run):
+    # OneCycleLR moves the betas, too. Eight programs are enough; from then on the step runs as it is written.
+    ours, plain = Adam(params, lr=0.05), Adam(clone_params(params), lr=0.05)
+    graphs, backend = count_graphs()
+    ours.compile(backend=backend)
+    schedulers = [torch.optim.lr_scheduler.OneCycleLR(o, max_lr=0.1, total_steps=40) for o in (ours, plain)]
+    with pytest.warns(UserWarning, match="Adam goes on uncompiled: .* cycle_momentum=False"):
+        for step in range(15):
+            run(ours, plain, steps=range(3 * step + 1, 3 * step + 2))
+            for scheduler in schedulers:
+                scheduler.step()
+    assert len(graphs) == 8
+    for p, q in zip(params, plain_params(plain), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-10, atol=1e-10)
+
+
+def test_schedules_of_the_rate_alone_keep_the_program(params, clone_params, run):
+    ours, plain = SGD(params, lr=0.05, momentum=0.9), SGD(clone_params(params), lr=0.05, momentum=0.9)
+    graphs, backend = count_graphs()
+    ours.compile(backend=backend)
+    one_cycle = torch.optim.lr_scheduler.OneCycleLR
+    schedulers = [one_cycle(o, max_lr=0.1, total_steps=40, cycle_momentum=False) for o in (ours, plain)]
+    for step in range(30):
+        run(ours, plain, steps=range(3 * step + 1, 3 * step + 2))
+        for scheduler in schedulers:
+            scheduler.step()
+    assert len(graphs) == 1
+    for p, q in zip(params, plain_params(plain), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-10, atol=1e-10)
+
+
+def test_a_compiled_step_keeps_state_that_appears_late(params, clone_params, run):
+    # With momentum switched on in mid-run, the compiled update itself makes the buffers.
+    ours, plain = SGD(params, lr=0.05), SGD(clone_params(params), lr=0.05)
+    ours.compile(backend="eager")
+    for step in range(1, 20, 3):
+        if step == 10:
+            ours.param_groups[0]["momentum"] = plain.param_groups[0]["momentum"] = 0.9
+        run(ours, plain, steps=range(step, step + 1))
+    for p, q in zip(params, plain_params(plain), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-12)
+        assert ours.state.get(p, {}).keys() == plain.state.get(q, {}).keys()
+
+
+def test_a_copy_of_a_compiled_optimizer_is_not_compiled(params, run):
+    optimizer = Adam(params)
+    optimizer.compile(backend="eager")
+    run(optimizer, steps=range(3))
+    twin = copy.deepcopy(optimizer)
+    run(twin, steps=range(3, 5))
+    assert twin._compiled is None
+
+
+@pytest.mark.parametrize("optimizer", [SGD, RMSprop, Adam])
+def test_inductor_makes_the_same_step(optimizer):
+    # The compiler that readers get. Its steps differ by rounding: multiply-adds are fused.
+    options = {"momentum": 0.9} if optimizer is SGD else {}
+    generator = torch.Generator().manual_seed(0)
+    params = [torch.randn(shape, generator=generator).requires_grad_() for shape in [(8, 8), (8,)]]
+    twins = [p.detach().clone().requires_grad_() for p in params]
+    ours, plain = optimizer(params, lr=0.01, **options), optimizer(twins, lr=0.01, **options)
+    ours.compile()
+    for _ in range(5):
+        for p, q in zip(params, twins, strict=True):
+            p.grad = torch.randn(p.shape, generator=generator)
+            q.grad = p.grad.clone()
+        ours.step()
+        plain.step()
     for p, q in zip(params, twins, strict=True):
-        torch.testing.assert_close(p, q)
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
+
+
+# --- Lists ------------------------------------------------------------------------------------------
+
+
+def test_lists_and_single_parameters_agree(case, params, clone_params, run, assert_same, monkeypatch):
+    listed, single = case.make(params), case.make(clone_params(params))
+    for step in range(60):
+        with monkeypatch.context() as patch:
+            run(listed, steps=range(step, step + 1))
+            patch.setattr("trainloop.optim._base.SMALL", -1)
+            run(single, steps=range(step, step + 1))
+    assert_same(listed, single)
+
+
+def test_a_list_refuses_what_its_tensors_differ_in():
+    pair = TensorList([torch.ones(2), torch.zeros(3)])
+    for attribute in ("shape", "item", "dtype", "numel"):
+        with pytest.raises(AttributeError, match=f"a TensorList has no {attribute}"):
+            getattr(pair, attribute)
+    with pytest.raises(TypeError, match="neither true nor false"):
+        bool(pair)
+
+
+def test_a_list_takes_methods_and_functions_with_and_without_a_list_version():
+    one, two = torch.tensor([1.0, -4.0]), torch.tensor([[9.0]])
+    pair = TensorList([one.clone(), two.clone()])
+    assert [t.tolist() for t in pair.abs().sqrt().tensors] == [[1.0, 2.0], [[3.0]]]
+    assert [t.tolist() for t in torch.where(pair.gt(0), pair, 0.0).tensors] == [[1.0, 0.0], [[9.0]]]
+    assert [t.tolist() for t in (-pair).tensors] == [[-1.0, 4.0], [[-9.0]]]
+    kept = pair.clamp_(max=2.0)
+    assert kept is pair
+    assert [t.tolist() for t in pair.tensors] == [[1.0, -4.0], [[2.0]]]
+    torch.maximum(pair, TensorList([torch.zeros(2), torch.ones(1, 1)]), out=pair)
+    assert [t.tolist() for t in pair.tensors] == [[1.0, 0.0], [[2.0]]]
 
 
 # --- Refusals ---------------------------------------------------------------------------------------

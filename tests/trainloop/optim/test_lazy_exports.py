@@ -26,6 +26,7 @@ print(*sorted(name for name in sys.modules if name.startswith("trainloop")))
         "trainloop",
         "trainloop.optim",
         "trainloop.optim._base",
+        "trainloop.optim._lists",
         "trainloop.optim.sgd",
     ]
 
