@@ -169,37 +169,41 @@ class Optimizer(torch.optim.Optimizer):
 
     def _jobs(self, group: Group) -> Iterable[Job]:
         """Count the step of every parameter that has a gradient, and sort them into jobs."""
-        params = [p for p in group["params"] if p.grad is not None]
-        states = []
-        for p in params:
-            if p.grad.is_sparse:
+        maximize, counters, elementwise = group["maximize"], self.counters, self.elementwise
+        found: list[tuple[Tensor, Tensor, State]] = []
+        for p in group["params"]:
+            g = p.grad
+            if g is None:
+                continue
+            if g.is_sparse:
                 self._check_sparse(p)
             state = self.state.get(p)
             if not state:
                 state = self.init_state(p, group)
                 if state:
                     self.state[p] = state
-            states.append(state)
-        self.count(states)
+            found.append((p, -g if maximize else g, state))
+        self.count([state for _, _, state in found])
 
         jobs: dict[Any, Job] = {}
-        for p, state in zip(params, states, strict=True):
-            counters = [state[name].item() for name in self.counters if name in state]
-            key = (self._fits_a_list(p), p.dtype, p.device, *counters, *state)
+        for p, g, state in found:
+            counts = [state[name].item() for name in counters if name in state]
+            # A list of bfloat16 tensors on the CPU rounds the factors of `mul_` and `div_` first; a single one does not.
+            listed = (
+                elementwise
+                and type(p) in _PLAIN
+                and not g.is_sparse
+                and (not p.is_cpu or (p.numel() <= SMALL and p.dtype in _LISTED))
+            )
+            key = (listed, p.dtype, p.get_device(), *counts, *state)
             job = jobs.get(key)
             if job is None:
-                numbers = self.at_step(dict(zip(self.counters, counters, strict=False)), group)
-                job = jobs[key] = Job(group, numbers, listed=key[0])
+                numbers = self.at_step(dict(zip(counters, counts, strict=False)), group)
+                job = jobs[key] = Job(group, numbers, listed)
             job.params.append(p)
+            job.grads.append(g)
             job.states.append(state)
-            job.grads.append(-p.grad if group["maximize"] else p.grad)
         return jobs.values()
-
-    def _fits_a_list(self, p: Tensor) -> bool:
-        if not self.elementwise or p.grad.is_sparse or type(p) not in _PLAIN:  # type: ignore[union-attr]
-            return False
-        # A list of bfloat16 tensors on the CPU rounds the factors of `mul_` and `div_` first; a single one does not.
-        return not p.is_cpu or (p.numel() <= SMALL and p.dtype in _LISTED)
 
     def _run(self, jobs: list[Job]) -> None:
         """Update the parameters of each job: all in one list, or one by one."""

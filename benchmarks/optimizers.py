@@ -1,0 +1,379 @@
+"""`make bench-optim`: the time of an optimizer's step, ours beside torch's and other libraries'.
+
+    python -m benchmarks.optimizers                      every rule, every workload; prints the tables
+    python -m benchmarks.optimizers --rules Adam,Lion --workloads small
+    python -m benchmarks.optimizers --record             also writes records/optimizer-speed-<cpu or cuda>.json
+
+All contenders for one rule take turns, one step each, so that whatever else the machine does falls on
+all of them alike; the table gives the median of their steps. Gradients are fixed random numbers: a step
+costs the same whatever they are. Nothing but `step()` is timed. The step of an optimizer that
+works in cycles (SOAP renews its basis every tenth step) is the mean over a whole cycle.
+
+The peers are optional: `pip install -e ".[bench]"` brings them, and a library that is missing is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import gc
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import trainloop.optim
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDS = ROOT / "records"
+LR = 1e-4
+WARM_UP = 3
+
+Params = list[nn.Parameter]
+Make = Callable[[Params], torch.optim.Optimizer]
+
+
+# --- what is stepped ---------------------------------------------------------------------------------
+
+
+def resnet18() -> list[tuple[int, ...]]:
+    from torchvision.models import resnet18
+
+    return [tuple(p.shape) for p in resnet18(num_classes=10).parameters()]
+
+
+def mlp() -> list[tuple[int, ...]]:
+    sizes = [784, 512, 512, 512, 10]
+    return [shape for a, b in pairwise(sizes) for shape in ((b, a), (b,))]
+
+
+def small() -> list[tuple[int, ...]]:
+    return [(32,), (16, 16)] * 100
+
+
+WORKLOADS = {"resnet18": resnet18, "mlp": mlp, "small": small}
+
+
+def parameters(shapes: Iterable[tuple[int, ...]], device: str) -> Params:
+    generator = torch.Generator().manual_seed(0)
+    params = []
+    for shape in shapes:
+        p = nn.Parameter(torch.randn(shape, generator=generator).to(device))
+        p.grad = torch.randn(shape, generator=generator).to(device)
+        params.append(p)
+    return params
+
+
+# --- the rules ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How to make an optimizer of ours and of each library that has the rule, set to do the same work."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    peers: dict[str, Callable[[Any, Params], torch.optim.Optimizer]] = field(default_factory=dict)
+    cycle: int = 1  # steps after which the work repeats
+    matrices: bool = False  # takes matrices alone: filters are flattened, vectors left out
+    make: Make | None = None  # ours, where it takes more than parameters and options
+
+
+def _closure(params: Params) -> Callable[[], Tensor]:
+    """A quadratic's loss and gradient, at next to no cost: L-BFGS calls it several times a step."""
+
+    def closure() -> Tensor:
+        for p in params:
+            p.grad = p.detach().clone()
+        return torch.zeros(())
+
+    return closure
+
+
+def _lookahead(params: Params) -> torch.optim.Optimizer:
+    made: Any = trainloop.optim
+    return made.Lookahead(made.SGD(params, lr=LR, momentum=0.9))
+
+
+RULES = {
+    "SGD": Rule({"momentum": 0.9}),
+    "Adagrad": Rule(),
+    "Adadelta": Rule(),
+    "RMSprop": Rule(),
+    "Adam": Rule(),
+    "AdamW": Rule(),
+    "Adamax": Rule(),
+    "NAdam": Rule(),
+    "RAdam": Rule(),
+    "ASGD": Rule(),
+    "Rprop": Rule(),
+    "Adafactor": Rule(),
+    "Muon": Rule(matrices=True),
+    "LBFGS": Rule({"max_iter": 1}),
+    "LAMB": Rule(
+        {"weight_decay": 0.01},
+        {
+            "pytorch_optimizer": lambda lib, params: lib.Lamb(params, lr=LR, weight_decay=0.01, max_grad_norm=0.0),
+            "timm": lambda lib, params: lib.optim.Lamb(params, lr=LR, weight_decay=0.01, max_grad_norm=None),
+        },
+    ),
+    "LARS": Rule(
+        {"weight_decay": 0.01, "momentum": 0.9},
+        {
+            "pytorch_optimizer": lambda lib, params: lib.LARS(params, lr=LR, weight_decay=0.01, momentum=0.9),
+            "timm": lambda lib, params: lib.optim.Lars(params, lr=LR, weight_decay=0.01, momentum=0.9),
+        },
+    ),
+    "Lion": Rule(
+        {"weight_decay": 0.01},
+        {
+            "pytorch_optimizer": lambda lib, params: lib.Lion(params, lr=LR, weight_decay=0.01),
+            "timm": lambda lib, params: lib.optim.Lion(params, lr=LR, weight_decay=0.01),
+        },
+    ),
+    "Adam8bit": Rule(),
+    "SophiaG": Rule({}, {"pytorch_optimizer": lambda lib, params: _sophia(lib, params)}),
+    "Lookahead": Rule(
+        {},
+        {
+            "pytorch_optimizer": lambda lib, params: lib.Lookahead(torch.optim.SGD(params, lr=LR, momentum=0.9), k=6),
+            "timm": lambda lib, params: lib.optim.Lookahead(torch.optim.SGD(params, lr=LR, momentum=0.9), k=6),
+        },
+        cycle=6,
+        make=_lookahead,
+    ),
+    "ScheduleFreeSGD": Rule({}, {"pytorch_optimizer": lambda lib, params: lib.ScheduleFreeSGD(params, lr=LR)}),
+    "ScheduleFreeAdamW": Rule({}, {"pytorch_optimizer": lambda lib, params: lib.ScheduleFreeAdamW(params, lr=LR)}),
+    "SOAP": Rule({}, {"pytorch_optimizer": lambda lib, params: lib.SOAP(params, lr=LR)}, cycle=10, matrices=True),
+}
+
+
+def _sophia(lib: Any, params: Params) -> torch.optim.Optimizer:
+    optimizer = lib.SophiaH(params, lr=LR, update_period=1 << 30)  # the update alone: estimating h is not part of it
+    optimizer.step(hessian=[torch.ones_like(p) for p in params])
+    return optimizer
+
+
+def contenders(name: str, rule: Rule, device: str, compiled: bool) -> dict[str, Make]:
+    """Everybody who has the rule, by name. torch's `fused` is there for some rules only."""
+    ours = getattr(trainloop.optim, name)
+    make = rule.make or (lambda params: ours(params, lr=LR, **rule.options))
+    found: dict[str, Make] = {"trainloop": make}
+    if compiled and getattr(ours, "compilable", True) and hasattr(ours, "compile"):
+
+        def make_compiled(params: Params) -> Any:
+            optimizer: Any = make(params)
+            optimizer.compile()
+            return optimizer
+
+        found["trainloop, compiled"] = make_compiled
+    theirs = getattr(torch.optim, name, None)
+    if theirs is not None:
+        for label, option in (
+            ("torch loop", {"foreach": False}),
+            ("torch foreach", {"foreach": True}),
+            ("torch fused", {"fused": True}),
+        ):
+            try:
+                theirs([nn.Parameter(torch.zeros(1, 1))], lr=LR, **rule.options, **option)
+            except TypeError:
+                continue  # torch has no such version of this rule
+            found[label] = lambda params, option=option: theirs(params, lr=LR, **rule.options, **option)
+        if name == "LBFGS":
+            found["torch loop"] = lambda params: theirs(params, lr=LR, **rule.options)
+    for library, build in rule.peers.items():
+        try:
+            lib = importlib.import_module(library)
+            if library == "timm":
+                importlib.import_module("timm.optim")
+        except ImportError:
+            continue
+        found[library] = lambda params, lib=lib, build=build: build(lib, params)
+    return found
+
+
+# --- measuring ---------------------------------------------------------------------------------------
+
+
+def stepper(optimizer: torch.optim.Optimizer, params: Params, cycle: int) -> Callable[[], None]:
+    if hasattr(optimizer, "train"):
+        optimizer.train()
+    arguments = (_closure(params),) if type(optimizer).__name__ == "LBFGS" else ()
+
+    def step() -> None:
+        for _ in range(cycle):
+            optimizer.step(*arguments)
+
+    return step
+
+
+def nbytes(x: Any) -> int:
+    if isinstance(x, Tensor):
+        return x.untyped_storage().nbytes()
+    if isinstance(x, dict):
+        return sum(map(nbytes, x.values()))
+    if isinstance(x, (list, tuple)):
+        return sum(map(nbytes, x))
+    return 0
+
+
+def measure(name: str, workload: str, device: str, seconds: float, compiled: bool) -> dict[str, Any]:
+    """One rule on one workload: for each contender the milliseconds of a step, and the bytes of its state."""
+    rule = RULES[name]
+    shapes = WORKLOADS[workload]()
+    if rule.matrices:
+        shapes = [(shape[0], int(torch.Size(shape[1:]).numel())) for shape in shapes if len(shape) > 1]
+    steps: dict[str, Callable[[], None]] = {}
+    state: dict[str, float] = {}
+    compile_seconds = None
+    for label, make in contenders(name, rule, device, compiled).items():
+        params = parameters(shapes, device)
+        optimizer = make(params)
+        step = stepper(optimizer, params, rule.cycle)
+        started = time.perf_counter()
+        for _ in range(max(2, WARM_UP)):
+            step()
+        if "compiled" in label:
+            compile_seconds = time.perf_counter() - started
+        steps[label] = step
+        state[label] = nbytes(dict(optimizer.state)) / sum(p.numel() for p in params)
+
+    def timed(step: Callable[[], None]) -> float:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        started = time.perf_counter()
+        step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return 1e3 * (time.perf_counter() - started) / rule.cycle
+
+    times: dict[str, list[float]] = {label: [] for label in steps}
+    gc.collect()
+    gc.disable()
+    end = time.perf_counter() + seconds * len(steps)
+    while time.perf_counter() < end or len(times["trainloop"]) < 5:
+        for label, step in steps.items():
+            times[label].append(timed(step))
+    gc.enable()
+    return {
+        "rule": name,
+        "workload": workload,
+        "tensors": len(shapes),
+        "parameters": sum(int(torch.Size(shape).numel()) for shape in shapes),
+        "rounds": len(times["trainloop"]),
+        "ms": {label: statistics.median(series) for label, series in times.items()},
+        "state_bytes": state,
+        "compile_seconds": compile_seconds,
+    }
+
+
+# --- telling -----------------------------------------------------------------------------------------
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A line for each rule and workload: our milliseconds, and everybody else's as a multiple of ours."""
+    labels = list(dict.fromkeys(label for row in rows for label in row["ms"] if label != "trainloop"))
+    lines = [["rule", "workload", "trainloop ms", *labels, "state B/param"]]
+    for row in rows:
+        ours = row["ms"]["trainloop"]
+        ratios = [f"{row['ms'][label] / ours:.2f}" if label in row["ms"] else "" for label in labels]
+        lines.append([row["rule"], row["workload"], f"{ours:.3f}", *ratios, f"{row['state_bytes']['trainloop']:.2f}"])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            [
+                line[0].ljust(widths[0]),
+                line[1].ljust(widths[1]),
+                *(x.rjust(w) for x, w in zip(line[2:], widths[2:], strict=True)),
+            ]
+        ).rstrip()
+        for line in lines
+    )
+
+
+def sources() -> dict[str, str]:
+    """What the times depend on, with digests: this script and the optimizers. Line ends do not count."""
+    files = [Path(__file__).resolve(), *sorted((ROOT / "trainloop" / "optim").glob("*.py"))]
+    return {
+        path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+        for path in files
+    }
+
+
+def processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def run_card(device: str) -> dict[str, Any]:
+    versions = {}
+    for library in ("torch", "pytorch_optimizer", "timm"):
+        try:
+            versions[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "command": "python -m benchmarks.optimizers --record" + (" --device cuda" if device == "cuda" else ""),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "device": torch.cuda.get_device_name()
+        if device == "cuda"
+        else f"{processor()}, {torch.get_num_threads()} threads",
+        "python": platform.python_version(),
+        "versions": versions,
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "sources": sources(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rules", type=lambda text: text.split(","), default=list(RULES))
+    parser.add_argument("--workloads", type=lambda text: text.split(","), default=list(WORKLOADS))
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--seconds", type=float, default=1.5, help="for each contender (default 1.5)")
+    parser.add_argument("--no-compile", dest="compiled", action="store_false", help="leave compiled steps out")
+    parser.add_argument("--record", action="store_true", help="write the numbers into records/")
+    options = parser.parse_args()
+    for given, known in ((options.rules, RULES), (options.workloads, WORKLOADS)):
+        if unknown := set(given) - set(known):
+            parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+
+    card = run_card(options.device)
+    rows = []
+    for name in options.rules:
+        for workload in options.workloads:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of other libraries
+                rows.append(measure(name, workload, options.device, options.seconds, options.compiled))
+            torch._dynamo.reset()
+            print(table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
+    print(f"\n{card['device']}; torch {card['versions']['torch']}")
+    print("Milliseconds of one step; the others as multiples of it (above 1: slower than ours).\n")
+    print(table(rows))
+    if options.record:
+        RECORDS.mkdir(exist_ok=True)
+        path = RECORDS / f"optimizer-speed-{options.device}.json"
+        path.write_text(json.dumps({"card": card, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        print(f"\nwrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
