@@ -1,0 +1,137 @@
+"""WarmupCosineLR: a linear rise to the full learning rate, then a fall along half a cosine wave.
+
+The schedule of most large language models: Brown et al., "Language Models are Few-Shot Learners", 2020,
+https://arxiv.org/abs/2005.14165, with `end_factor=0.1`. Also `get_cosine_schedule_with_warmup` in
+https://huggingface.co/docs/transformers/main_classes/optimizer_schedules.
+
+Made to be stepped once per update.
+"""
+
+from math import cos, pi
+
+from torch.optim import Optimizer
+
+from trainloop.schedulers._base import check_step
+from trainloop.schedulers._warmup import WarmupScheduler, check_factors, check_total, warmup_factor
+
+__all__ = ["WarmupCosineLR", "warmup_cosine_lr"]
+
+
+def warmup_cosine_lr(
+    step: int,
+    lr: float,
+    *,
+    warmup_steps: int,
+    total_steps: int,
+    end_factor: float = 0.0,
+    start_factor: float | None = None,
+) -> float:
+    r"""Return the learning rate at a step.
+
+    $$
+    \frac{\eta_t}{\eta} = \begin{cases}
+        a + (1 - a) \, t / W & \text{1. for } t < W \\
+        b + (1 - b) \, \tfrac12 \left( 1 + \cos \pi \frac{t - W}{N - W} \right)
+            & \text{2. for } W \le t < N \\
+        b & \text{3. from } t = N \text{ on}
+    \end{cases}
+    $$
+
+    Args:
+        step: $t \ge 0$, the number of `scheduler.step()` calls before.
+        lr: $\eta \ge 0$, the full learning rate, reached at step $W$.
+        warmup_steps: $W \ge 0$, steps below the full learning rate at the start.
+        total_steps: $N > W$, steps until the end.
+        end_factor: $b$ in [0, 1], the factor at the end.
+        start_factor: $a$ in [0, 1], the factor at step 0; $1/(W + 1)$ by default.
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    Examples:
+        >>> lrs = [warmup_cosine_lr(t, 9.0, warmup_steps=2, total_steps=6) for t in range(8)]
+        >>> [round(lr, 2) for lr in lrs]
+        [3.0, 6.0, 9.0, 7.68, 4.5, 1.32, 0.0, 0.0]
+    """
+    check_step(step, lr)
+    _check(warmup_steps, total_steps, end_factor, start_factor)
+    # --8<-- [start:schedule]
+    if step < warmup_steps:  # 1. warmup
+        return lr * warmup_factor(step, warmup_steps, start_factor)
+    if step < total_steps:  # 2. decay
+        done = (step - warmup_steps) / (total_steps - warmup_steps)
+        wave = 0.5 * (1 + cos(pi * done))
+        return lr * (end_factor + (1 - end_factor) * wave)
+    return lr * end_factor  # 3. the end
+    # --8<-- [end:schedule]
+
+
+class WarmupCosineLR(WarmupScheduler):
+    r"""Raise the learning rate linearly to its base, then lower it along half a cosine wave.
+
+    The recursion is $\eta_t = \eta_{t-1} f_t / f_{t-1}$ with the factor $f_t = \eta_t / \eta$ of
+    `warmup_cosine_lr`.
+
+    Args:
+        optimizer: the optimizer whose learning rates to change.
+        warmup_steps: $W \ge 0$, updates below the full learning rate at the start.
+        total_steps: $N > W$, updates of the whole run.
+        end_factor: in [0, 1], the share of the full learning rate at the end.
+        start_factor: in [0, 1], its share at update 0; $1/(W + 1)$ by default. From 0 the first update
+            would change nothing.
+        last_epoch: -1 to begin; to resume, one less than the number of `step()` calls so far.
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    Differs from torch.optim.lr_scheduler:
+        Torch has none; `SequentialLR` over `LinearLR` and `CosineAnnealingLR` gives the same values for
+        equal `start_factor`, tested. With `start_factor=0` equal to Hugging Face's up to the end, whose
+        first update has learning rate 0; in a chain that 0 also wipes out what other schedulers did at
+        step 0. Past the end Hugging Face's rises again and this one stays.
+
+    Examples:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=9.0)
+        >>> scheduler = WarmupCosineLR(optimizer, warmup_steps=2, total_steps=6)
+        >>> for _ in range(3):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 2)
+        7.68
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        warmup_steps: int,
+        total_steps: int,
+        *,
+        end_factor: float = 0.0,
+        start_factor: float | None = None,
+        last_epoch: int = -1,
+    ) -> None:
+        _check(warmup_steps, total_steps, end_factor, start_factor)
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+        self.end_factor = end_factor
+        self.start_factor = start_factor
+        super().__init__(optimizer, last_epoch)
+
+    # --8<-- [start:recursion]
+    def factor(self, step: int) -> float:
+        return warmup_cosine_lr(
+            step,
+            1.0,
+            warmup_steps=self.warmup_steps,
+            total_steps=self.total_steps,
+            end_factor=self.end_factor,
+            start_factor=self.start_factor,
+        )
+
+    # --8<-- [end:recursion]
+
+
+def _check(warmup_steps: int, total_steps: int, end_factor: float, start_factor: float | None) -> None:
+    check_total(warmup_steps, total_steps)
+    check_factors(start_factor, end_factor)
