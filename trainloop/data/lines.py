@@ -1,10 +1,4 @@
-"""Data sets of the course that need no download.
-
-Each function draws from a generator of its own, so that making data never disturbs the global random
-state that initialises a model.
-"""
-
-from __future__ import annotations
+"""Points on a line with noise, and the line that no training run can beat."""
 
 import torch
 from torch import Tensor
