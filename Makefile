@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 TORCH ?= default
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
-.PHONY: help site serve test examples lint bench constraints clean
+.PHONY: help site serve test examples lint bench bench-optim constraints clean
 
 help:
 	@echo "make site    build the site into site/ (first time: installs, runs every example)"
 	@echo "make serve   serve it on http://127.0.0.1:8000, rebuilding on every edit"
 	@echo "make test    set up and run the tests"
 	@echo "make bench   measure builds and page weight"
+	@echo "make bench-optim   time every optimizer beside torch's and other libraries' (half an hour)"
 	@echo "make lint    ruff and mypy"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -48,6 +49,11 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	-$(BIN)/python -m courseware.browser
 	$(BIN)/python -m courseware bench
+
+# The numbers go into the page on optimizer speed; `git diff` shows what changed since the last time.
+bench-optim: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m benchmarks.optimizers --record
 
 # Pins for every platform and Python we support, from the ranges in pyproject.toml. Needs uv.
 constraints:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.optimizers                      every rule, every workload; prints the tables
     python -m benchmarks.optimizers --rules Adam,Lion --workloads small
-    python -m benchmarks.optimizers --record             also writes records/optimizer-speed-<cpu or cuda>.json
+    python -m benchmarks.optimizers --record             also writes examples/optimizer-speed/recorded/<cpu or cuda>.json
 
 All contenders for one rule take turns, one step each, so that whatever else the machine does falls on
 all of them alike; the table gives the median of their steps. Gradients are fixed random numbers: a step
@@ -39,7 +39,7 @@ from torch import Tensor, nn
 import trainloop.optim
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORDS = ROOT / "records"
+RECORDS = ROOT / "examples" / "optimizer-speed" / "recorded"
 LR = 1e-4
 WARM_UP = 3
 
@@ -350,7 +350,7 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seconds", type=float, default=1.5, help="for each contender (default 1.5)")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="leave compiled steps out")
-    parser.add_argument("--record", action="store_true", help="write the numbers into records/")
+    parser.add_argument("--record", action="store_true", help="write the numbers for the site")
     options = parser.parse_args()
     for given, known in ((options.rules, RULES), (options.workloads, WORKLOADS)):
         if unknown := set(given) - set(known):
@@ -370,7 +370,7 @@ def main() -> None:
     print(table(rows))
     if options.record:
         RECORDS.mkdir(exist_ok=True)
-        path = RECORDS / f"optimizer-speed-{options.device}.json"
+        path = RECORDS / f"{options.device}.json"
         path.write_text(json.dumps({"card": card, "rows": rows}, indent=1) + "\n", encoding="utf-8")
         print(f"\nwrote {path.relative_to(ROOT)}")
 

@@ -1,12 +1,15 @@
 """The training loop: predict, measure, differentiate, update – for every batch, in every epoch.
 
+These are the loop's bare bones. `trainloop.fit` is the same loop with everything that long runs need.
+
 Examples:
     >>> import torch
     >>> from trainloop.optim import SGD
     >>> x = torch.tensor([[0.0], [1.0], [2.0]])
     >>> line = torch.nn.Linear(1, 1)
     >>> optimizer = SGD(line.parameters(), lr=0.2)
-    >>> losses = fit(line, torch.nn.functional.mse_loss, optimizer, [(x, 2 * x + 3)], epochs=500)
+    >>> for epoch in range(500):
+    ...     loss = train_epoch(line, torch.nn.functional.mse_loss, optimizer, [(x, 2 * x + 3)])
     >>> round(line.weight.item(), 3), round(line.bias.item(), 3)
     (2.0, 3.0)
 """
@@ -14,14 +17,15 @@ Examples:
 # torch leaves Tensor.backward without types:
 # mypy: allow-untyped-calls
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-__all__ = ["Batch", "LossFn", "evaluate", "fit", "train_epoch", "train_step"]
+__all__ = ["Batch", "LossFn", "evaluate", "in_mode", "mean_of", "train_epoch", "train_step"]
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
 """Inputs and targets. The first dimension of both counts the samples."""
@@ -73,7 +77,7 @@ def train_epoch(
     for x, y in batches:
         total += train_step(model, loss_fn, optimizer, x, y) * len(x)
         samples += len(x)
-    return _mean(total, samples)
+    return mean_of(total, samples)
 
 
 # --8<-- [end:epoch]
@@ -89,52 +93,35 @@ def evaluate(model: nn.Module, loss_fn: LossFn, batches: Iterable[Batch]) -> flo
     Raises:
         ValueError: there are no samples.
     """
-    modes = [(layer, layer.training) for layer in model.modules()]
-    model.eval()
-    try:
+    with in_mode(model, training=False):
         total, samples = 0.0, 0
         for x, y in batches:
             total += loss_fn(model(x), y).item() * len(x)
             samples += len(x)
-        return _mean(total, samples)
-    finally:
-        for layer, training in modes:
-            layer.training = training
+    return mean_of(total, samples)
 
 
 # --8<-- [end:evaluate]
 
 
-# --8<-- [start:fit]
-def fit(
-    model: nn.Module,
-    loss_fn: LossFn,
-    optimizer: Optimizer,
-    batches: Iterable[Batch],
-    epochs: int,
-    on_epoch: Callable[[int, float], None] | None = None,
-) -> list[float]:
-    """Pass over the batches `epochs` times, and return the mean loss of each pass.
+@contextmanager
+def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Put a model into train or eval mode, and afterwards every layer into the mode it was in before."""
+    modes = [(layer, layer.training) for layer in model.modules()]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for layer, training in modes:
+            layer.training = training
 
-    After each epoch, `on_epoch` is called with the epoch's number, from 0, and its mean loss.
+
+def mean_of(total: float, samples: int) -> float:
+    """Return total / samples.
 
     Raises:
-        ValueError: `epochs` is negative, or an epoch finds no samples.
+        ValueError: there are no samples.
     """
-    if epochs < 0:
-        raise ValueError(f"epochs must be >= 0, got {epochs}")
-    losses = []
-    for epoch in range(epochs):
-        losses.append(train_epoch(model, loss_fn, optimizer, batches))
-        if on_epoch is not None:
-            on_epoch(epoch, losses[-1])
-    return losses
-
-
-# --8<-- [end:fit]
-
-
-def _mean(total: float, samples: int) -> float:
     if samples == 0:
         raise ValueError(
             "batches must hold at least one sample, got none "

@@ -57,7 +57,7 @@ def test_rule_file_shows_its_example_and_names_its_source(name):
         ("trainloop.window", {"accumulate", "window", "step", "closure"}),
         ("trainloop.fit", {"fit", "update", "end_epoch"}),
         ("trainloop.run", {"evaluation_weights"}),
-        ("trainloop.averaging", {"update", "applied", "batchnorm"}),
+        ("trainloop.averaging", {"update", "kept", "batchnorm"}),
         ("trainloop.checkpoint", {"save"}),
         ("trainloop.sampler", {"shuffled"}),
         ("trainloop.data_order", {"begin_at"}),

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from trainloop.loop import evaluate, fit, train_epoch, train_step
+from trainloop.loop import evaluate, in_mode, mean_of, train_epoch, train_step
 from trainloop.optim import SGD, Adam
 
 X = torch.linspace(-1, 1, 10, dtype=torch.float64).unsqueeze(1)
@@ -54,10 +54,11 @@ def test_train_step_returns_a_loss_that_is_not_finite():
     assert not math.isfinite(losses[-1])
 
 
-def test_fit_is_the_loop_written_out_by_hand():
+def test_train_epoch_is_the_loop_written_out_by_hand():
     model = make_model()
     other = copy.deepcopy(model)
-    losses = fit(model, mse, Adam(model.parameters(), lr=0.01), UNEVEN, epochs=20)
+    ours = Adam(model.parameters(), lr=0.01)
+    losses = [train_epoch(model, mse, ours, UNEVEN) for _ in range(20)]
 
     optimizer = torch.optim.Adam(other.parameters(), lr=0.01, foreach=False)
     expected = []
@@ -137,65 +138,44 @@ def test_evaluate_changes_nothing():
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_fit_reports_each_epoch():
-    model, reports = make_model(), []
-    losses = fit(
-        model,
-        mse,
-        SGD(model.parameters(), lr=0.1),
-        UNEVEN,
-        epochs=3,
-        on_epoch=lambda epoch, loss: reports.append((epoch, loss)),
-    )
-    assert reports == list(enumerate(losses))
-    assert len(losses) == 3
-
-
-def test_fit_reads_a_data_loader_once_per_epoch():
+def test_train_epoch_reads_a_data_loader_once():
     model = make_model()
     loader = DataLoader(TensorDataset(X, Y), batch_size=4)
     other = copy.deepcopy(model)
-    losses = fit(model, mse, SGD(model.parameters(), lr=0.1), loader, epochs=5)
-    assert losses == fit(other, mse, SGD(other.parameters(), lr=0.1), UNEVEN, epochs=5)
+    ours, theirs = SGD(model.parameters(), lr=0.1), SGD(other.parameters(), lr=0.1)
+    for _ in range(5):
+        assert train_epoch(model, mse, ours, loader) == train_epoch(other, mse, theirs, UNEVEN)
     assert_same_parameters(model, other)
-
-
-def test_no_epochs_no_losses():
-    model = make_model()
-    other = copy.deepcopy(model)
-    assert fit(model, mse, SGD(model.parameters()), UNEVEN, epochs=0) == []
-    assert_same_parameters(model, other)
-
-
-def test_negative_epochs_are_refused():
-    model = make_model()
-    with pytest.raises(ValueError, match=r"^epochs must be >= 0, got -1$"):
-        fit(model, mse, SGD(model.parameters()), UNEVEN, epochs=-1)
 
 
 @pytest.mark.parametrize("batches", [[], [(X[:0], Y[:0])]], ids=["no batch", "empty batch"])
 @pytest.mark.filterwarnings("default")  # torch warns of a mean over nothing
 def test_no_samples_are_refused(batches):
     model = make_model()
-    optimizer = SGD(model.parameters())
     for call in (
-        lambda: train_epoch(model, mse, optimizer, batches),
+        lambda: train_epoch(model, mse, SGD(model.parameters()), batches),
         lambda: evaluate(model, mse, batches),
-        lambda: fit(model, mse, optimizer, batches, epochs=1),
     ):
         with pytest.raises(ValueError, match="batches must hold at least one sample, got none"):
             call()
 
 
 def test_a_generator_lasts_one_epoch_and_says_so():
-    model, epochs = make_model(), []
+    model = make_model()
+    optimizer, batches = SGD(model.parameters()), iter(UNEVEN)
+    train_epoch(model, mse, optimizer, batches)
     with pytest.raises(ValueError, match="a generator can be read only once: pass a list or a DataLoader"):
-        fit(
-            model,
-            mse,
-            SGD(model.parameters()),
-            (batch for batch in UNEVEN),
-            epochs=2,
-            on_epoch=lambda epoch, _: epochs.append(epoch),
-        )
-    assert epochs == [0]
+        train_epoch(model, mse, optimizer, batches)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_in_mode_sets_one_mode_and_restores_each(training):
+    model = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2))
+    model[1].eval()
+    with in_mode(model, training=training):
+        assert [model.training, *(layer.training for layer in model)] == [training] * 3
+    assert [model.training, *(layer.training for layer in model)] == [True, True, False]
+
+
+def test_mean_of():
+    assert mean_of(6.0, 4) == 1.5

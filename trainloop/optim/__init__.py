@@ -9,11 +9,57 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from trainloop.optim.adadelta import Adadelta
+    from trainloop.optim.adafactor import Adafactor
+    from trainloop.optim.adagrad import Adagrad
     from trainloop.optim.adam import Adam
+    from trainloop.optim.adam8bit import Adam8bit
+    from trainloop.optim.adamax import Adamax
+    from trainloop.optim.adamw import AdamW
+    from trainloop.optim.asgd import ASGD
+    from trainloop.optim.lamb import LAMB
+    from trainloop.optim.lars import LARS
+    from trainloop.optim.lbfgs import LBFGS
+    from trainloop.optim.lion import Lion
+    from trainloop.optim.lookahead import Lookahead
+    from trainloop.optim.muon import Muon
+    from trainloop.optim.nadam import NAdam
+    from trainloop.optim.radam import RAdam
     from trainloop.optim.rmsprop import RMSprop
+    from trainloop.optim.rprop import Rprop
+    from trainloop.optim.schedulefreeadamw import ScheduleFreeAdamW
+    from trainloop.optim.schedulefreesgd import ScheduleFreeSGD
     from trainloop.optim.sgd import SGD
+    from trainloop.optim.soap import SOAP
+    from trainloop.optim.sophiag import SophiaG
+    from trainloop.optim.sparseadam import SparseAdam
 
-__all__ = ["SGD", "Adam", "RMSprop"]
+__all__ = [
+    "ASGD",
+    "LAMB",
+    "LARS",
+    "LBFGS",
+    "SGD",
+    "SOAP",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "Adam8bit",
+    "AdamW",
+    "Adamax",
+    "Lion",
+    "Lookahead",
+    "Muon",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
+    "SophiaG",
+    "SparseAdam",
+]
 
 
 def __getattr__(name: str) -> object:

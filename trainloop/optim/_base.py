@@ -7,6 +7,7 @@ and compiled, after `optimizer.compile()`.
 
 import warnings
 from collections.abc import Callable, Iterable
+from itertools import chain
 from types import FunctionType
 from typing import Any, ClassVar, TypeAlias, cast, overload
 
@@ -56,9 +57,9 @@ class Job:
         self.grads: list[Tensor] = []
         self.states: list[State] = []
 
-    def entries(self) -> dict[str, list[Tensor]]:
-        """The states, entry by entry. `"step"` is not among them: the update gets what it needs by `at_step`."""
-        return {name: [state[name] for state in self.states] for name in self.states[0] if name != "step"}
+    def entries(self, counters: tuple[str, ...]) -> dict[str, list[Tensor]]:
+        """The states, entry by entry, without the counters: what an update needs of those, `at_step` has told it."""
+        return {name: [state[name] for state in self.states] for name in self.states[0] if name not in counters}
 
 
 class Optimizer(torch.optim.Optimizer):
@@ -123,7 +124,8 @@ class Optimizer(torch.optim.Optimizer):
         """Return the numbers that change from step to step, such as the corrections of Adam's averages.
 
         `update` finds them in its `group`. They are computed once for all parameters whose counters
-        agree, and a compiled update takes them as inputs.
+        agree, and a compiled update takes them as inputs. A number under a counter's name is the
+        counter's next value.
         """
         return {}
 
@@ -165,6 +167,10 @@ class Optimizer(torch.optim.Optimizer):
             jobs += self._jobs(group)
         (self._compiled or self._run)(jobs)
         # --8<-- [end:step]
+        for job in jobs:
+            for name in job.numbers.keys() & set(self.counters):
+                for state in job.states:
+                    state[name].fill_(job.numbers[name])
         return loss
 
     def _jobs(self, group: Group) -> Iterable[Job]:
@@ -188,7 +194,7 @@ class Optimizer(torch.optim.Optimizer):
         jobs: dict[Any, Job] = {}
         for p, g, state in found:
             counts = [state[name].item() for name in counters if name in state]
-            # A list of bfloat16 tensors on the CPU rounds the factors of `mul_` and `div_` first; a single one does not.
+            # On the CPU, a list of bfloat16 tensors rounds the factors of `mul_` and `div_`; a single one does not.
             listed = (
                 elementwise
                 and type(p) in _PLAIN
@@ -215,7 +221,7 @@ class Optimizer(torch.optim.Optimizer):
                     if empty and state:
                         self.state[p] = state
             else:
-                entries: State = {name: TensorList(entry) for name, entry in job.entries().items()}
+                entries: State = {name: TensorList(entry) for name, entry in job.entries(self.counters).items()}
                 before = dict(entries)
                 params, grads = TensorList(job.params), TensorList(job.grads)
                 self.update(cast(Tensor, params), cast(Tensor, grads), entries, job.group)
@@ -257,12 +263,15 @@ class Optimizer(torch.optim.Optimizer):
             # Everything is an argument, and the numbers that change a tensor: what the program finds by
             # itself, or is given as a number, becomes a part of it.
             work = []
+            sparse = [job for job in jobs if any(g.is_sparse for g in job.grads)]
+            self._run(sparse)  # torch.compile takes no sparse tensors
+            jobs = [job for job in jobs if job not in sparse]
             for job in jobs:
                 numbers = {"lr": job.group["lr"], **job.numbers}
                 names = [name for name, x in numbers.items() if isinstance(x, (float, Tensor))]
                 values = torch.tensor([float(numbers[name]) for name in names], dtype=torch.float64)
                 fixed = {name: x for name, x in job.group.items() if name not in (*names, "params", "param_names")}
-                work.append((job.params, job.grads, job.entries(), fixed, names, values))
+                work.append((job.params, job.grads, job.entries(self.counters), fixed, names, values))
             known.add(repr([(len(params), list(entries), fixed) for params, _, entries, fixed, _, _ in work]))
             if len(known) > MOST_PROGRAMS:
                 warnings.warn(
@@ -305,6 +314,20 @@ class Optimizer(torch.optim.Optimizer):
                     "last dimension of 2, and call torch.view_as_complex on it inside the model"
                 )
 
+    def load_state_dict(self, state_dict: State) -> None:
+        """Load what `state_dict` returned, of this class or of torch's own.
+
+        Counters come back as they were saved; torch gives them the type and the device of the parameter.
+        """
+        super().load_state_dict(state_dict)
+        saved_ids = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
+        params = chain.from_iterable(group["params"] for group in self.param_groups)
+        for i, p in zip(saved_ids, params, strict=True):
+            saved = state_dict["state"].get(i, {})
+            for name in self.counters:
+                if name in saved:
+                    self.state[p][name] = new_step(float(saved[name]))
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Accept a pickle or a state_dict, also from torch's own class or an older version.
 
@@ -345,20 +368,23 @@ def _update_all(update: Callable[..., None], work: list[tuple[Any, ...]]) -> lis
 
 
 def new_step(start: float = 0.0) -> Tensor:
-    """Return a counter of updates as torch keeps it: a float32 scalar in main memory."""
-    return torch.tensor(start, dtype=torch.float32, device="cpu")
+    """Return a counter as torch keeps it: a scalar in main memory, float32 unless float64 is the default."""
+    float64 = torch.get_default_dtype() == torch.float64
+    return torch.tensor(start, dtype=torch.float64 if float64 else torch.float32, device="cpu")
 
 
-def check_range(group: Group, *options: str, below: float | None = None) -> None:
+def check_range(group: Group, *options: str, below: float | None = None, count: int | None = None) -> None:
     """Raise `ValueError` unless each of these options is at least 0, and below a bound if there is one.
 
-    An option is a number, a 0-dim tensor, or a tuple of numbers such as `betas`.
+    An option is a number or a 0-dim tensor; with `count`, a tuple of so many numbers, such as `betas`.
     """
     wanted = ">= 0" if below is None else f"in [0, {below})"
     for option in options:
         value = group[option]
         if isinstance(value, Tensor) and value.dim() > 0:
             raise ValueError(f"{option} must be a number or a 0-dim tensor, got shape {tuple(value.shape)}")
+        if count is not None and not (isinstance(value, (tuple, list)) and len(value) == count):
+            raise ValueError(f"{option} must be {count} numbers {wanted}, got {value}")
         for x in value if isinstance(value, (tuple, list)) else (value,):
             if not x >= 0 or (below is not None and x >= below):
                 raise ValueError(f"{option} must be {wanted}, got {value}")

@@ -36,6 +36,8 @@ class TensorList:
 
     __slots__ = ("tensors",)
 
+    is_sparse = False
+
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self.tensors = tensors
 
@@ -61,7 +63,7 @@ class TensorList:
         raise TypeError("a TensorList is neither true nor false: a rule with such an `if` sets `elementwise = False`")
 
 
-_SINGLE = {"item", "tolist", "shape", "ndim", "dim", "numel", "size", "dtype", "device", "is_sparse", "T", "mT"}
+_SINGLE = {"item", "tolist", "shape", "ndim", "dim", "numel", "size", "dtype", "device", "T", "mT"}
 
 
 @cache

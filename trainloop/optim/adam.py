@@ -75,12 +75,15 @@ class Adam(Optimizer):
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
             "maximize": maximize,
+            "decoupled_weight_decay": False,  # by which torch and AdamW tell the two rules' states apart
         }
         super().__init__(params, defaults)
 
     def check(self, group: Group) -> None:
         check_range(group, "lr", "eps", "weight_decay")
-        check_range(group, "betas", below=1)
+        check_range(group, "betas", below=1, count=2)
+        if group["decoupled_weight_decay"]:
+            raise ValueError("decoupled_weight_decay must be False, got True: that rule is AdamW")
 
     def __setstate__(self, state: State) -> None:
         if any(group.get("decoupled_weight_decay") for group in state["param_groups"]):
@@ -100,6 +103,7 @@ class Adam(Optimizer):
 
     # --8<-- [end:state]
 
+    # --8<-- [start:update]
     def at_step(self, counters: Numbers, group: Group) -> Numbers:
         t, (β1, β2) = counters["step"], group["betas"]
         return {
@@ -107,7 +111,6 @@ class Adam(Optimizer):
             "root_scale": (1 - β2**t) ** 0.5,  # √v̂ = √v / √(1 − β₂ᵗ)
         }
 
-    # --8<-- [start:update]
     def update(self, θ: Tensor, g: Tensor, state: State, group: Group) -> None:
         λ, ε = group["weight_decay"], group["eps"]
         β1, β2 = group["betas"]
@@ -118,8 +121,7 @@ class Adam(Optimizer):
         m.lerp_(g, 1 - β1)  # m = β₁m + (1 − β₁)g
         v.mul_(β2).addcmul_(g, g, value=1 - β2)  # v = β₂v + (1 − β₂)g²
         if group["amsgrad"]:
-            v_max = state["max_exp_avg_sq"]
-            v = torch.maximum(v_max, v, out=v_max)  # the largest v so far
+            v = state["max_exp_avg_sq"].clamp_min_(v)  # the largest v so far
         root = v.sqrt().div_(group["root_scale"]).add_(ε)  # √v̂ + ε
         θ.addcdiv_(m, root, value=-group["step_size"])  # θ = θ − ηm̂ / (√v̂ + ε)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainloop.optim import SGD, Adam, RMSprop
+from trainloop.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
 
 # The class, torch's own, and two sets of options for two parameter groups. Together they use every
 # kind of state the rule can have.
@@ -28,6 +28,27 @@ CASES = {
     ),
     "adam": (Adam, torch.optim.Adam, {}, {"betas": (0.8, 0.9), "weight_decay": 0.1}),
     "adam-amsgrad": (Adam, torch.optim.Adam, {"amsgrad": True}, {"amsgrad": False, "eps": 1e-3}),
+    "adamw": (AdamW, torch.optim.AdamW, {}, {"betas": (0.8, 0.9), "weight_decay": 0.3}),
+    "adamw-amsgrad": (AdamW, torch.optim.AdamW, {"amsgrad": True}, {"amsgrad": False, "eps": 1e-3}),
+    "adamax": (Adamax, torch.optim.Adamax, {}, {"betas": (0.8, 0.9), "weight_decay": 0.1}),
+    "nadam": (NAdam, torch.optim.NAdam, {}, {"betas": (0.8, 0.9), "weight_decay": 0.1, "momentum_decay": 0.1}),
+    "nadam-decoupled": (
+        NAdam,
+        torch.optim.NAdam,
+        {"weight_decay": 0.1, "decoupled_weight_decay": True},
+        {"eps": 1e-3},
+    ),
+    "radam": (RAdam, torch.optim.RAdam, {}, {"betas": (0.8, 0.9), "weight_decay": 0.1}),
+    "radam-decoupled": (
+        RAdam,
+        torch.optim.RAdam,
+        {"weight_decay": 0.1, "decoupled_weight_decay": True},
+        {"eps": 1e-3},
+    ),
+    "adagrad": (Adagrad, torch.optim.Adagrad, {}, {"lr_decay": 0.1, "weight_decay": 0.1}),
+    "adadelta": (Adadelta, torch.optim.Adadelta, {}, {"rho": 0.5, "weight_decay": 0.1}),
+    "asgd": (ASGD, torch.optim.ASGD, {}, {"lambd": 0.1, "t0": 20, "weight_decay": 0.1}),
+    "rprop": (Rprop, torch.optim.Rprop, {}, {"etas": (0.3, 1.7), "step_sizes": (1e-4, 1)}),
 }
 
 
@@ -74,7 +95,8 @@ class Gradients:
             g = size * torch.randn(p.shape, generator=generator, dtype=torch.float64)
             g[torch.rand(p.shape, generator=generator) < 0.1] = 0
             absent = i == 2 or (i == 1 and step % 3 == 2)
-            p.grad = None if absent else g.to(p.dtype)
+            # Laid out in memory as autograd does it: like the parameter.
+            p.grad = None if absent else torch.empty_like(p).copy_(g).detach()
 
 
 @pytest.fixture

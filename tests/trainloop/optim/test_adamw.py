@@ -1,0 +1,158 @@
+"""AdamW: equal to torch bit for bit, and to its formula written out once more."""
+
+import copy
+import math
+from itertools import product
+
+import pytest
+import torch
+
+from trainloop.optim import Adam, AdamW
+
+GRID = [
+    {
+        "lr": lr,
+        "betas": betas,
+        "eps": eps,
+        "weight_decay": weight_decay,
+        "amsgrad": amsgrad,
+        "maximize": maximize,
+    }
+    for lr, betas, eps, weight_decay, amsgrad, maximize in product(
+        (0.1,),
+        ((0.9, 0.999), (0.5, 0.9), (0.0, 0.0)),
+        (1e-8, 1e-2),
+        (0, 0.1),
+        (False, True),
+        (False, True),
+    )
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_equals_torch(assert_parity, dtype):
+    assert_parity(AdamW, torch.optim.AdamW, GRID, dtype)
+
+
+def by_hand(w, slopes, lr, betas, eps, weight_decay, amsgrad, maximize):
+    """The class's formulas, on one number, in plain Python."""
+    beta1, beta2 = betas
+    m = v = largest = 0.0
+    for t, slope in enumerate(slopes, start=1):
+        g = -slope if maximize else slope
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        largest = max(largest, v)
+        m_hat = m / (1 - beta1**t)
+        v_hat = (largest if amsgrad else v) / (1 - beta2**t)
+        w = (1 - lr * weight_decay) * w - lr * m_hat / (math.sqrt(v_hat) + eps)
+    return w
+
+
+@pytest.mark.parametrize("options", GRID, ids=str)
+def test_follows_its_formula(options):
+    # Gradients of the size of the larger eps, so that its place in the formula shows.
+    slopes = [0.02 * math.sin(3 * t) + 0.004 for t in range(50)]
+    w = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
+    optimizer = AdamW([w], **options)
+    for slope in slopes:
+        w.grad = torch.tensor(slope, dtype=torch.float64)
+        optimizer.step()
+    assert w.item() == pytest.approx(by_hand(1.5, slopes, **options), rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
+        ({"eps": -1e-8}, "eps must be >= 0, got -1e-08"),
+        ({"weight_decay": -1}, "weight_decay must be >= 0, got -1"),
+        ({"betas": (1.0, 0.999)}, "betas must be in [0, 1), got (1.0, 0.999)"),
+        ({"betas": (0.9, -0.1)}, "betas must be in [0, 1), got (0.9, -0.1)"),
+        ({"betas": (0.9,)}, "betas must be 2 numbers in [0, 1), got (0.9,)"),
+        ({"betas": 0.9}, "betas must be 2 numbers in [0, 1), got 0.9"),
+    ],
+)
+def test_refuses(options, message):
+    w = torch.zeros(2, requires_grad=True)
+    for make in (lambda: AdamW([w], **options), lambda: AdamW([{"params": [w], **options}])):
+        with pytest.raises(ValueError) as error:
+            make()
+        assert str(error.value) == message
+
+
+@pytest.mark.parametrize("slope", [-1e3, -1.0, 1e-3, 1e3])
+def test_first_step_is_lr_long(slope):
+    w = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    optimizer = AdamW([w], lr=0.1)
+    w.grad = torch.tensor(slope, dtype=torch.float64)
+    optimizer.step()
+    assert w.item() == pytest.approx(-math.copysign(0.1, slope), rel=1e-4)
+
+
+def test_decay_takes_the_same_share_of_every_weight():
+    # L2 through Adam takes lr from a small and from a large weight alike: [0.9, 99.9].
+    ends = []
+    for optimizer in (AdamW, Adam):
+        w = torch.tensor([1.0, 100.0], dtype=torch.float64, requires_grad=True)
+        w.grad = torch.zeros(2, dtype=torch.float64)
+        optimizer([w], lr=0.1, weight_decay=0.1).step()
+        ends.append(w.tolist())
+    assert ends[0] == pytest.approx([0.99, 99.0])
+    assert ends[1] == pytest.approx([0.9, 99.9])
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_decay_stays_out_of_the_averages(params, clone_params, run, maximize):
+    decayed, free = (AdamW(clone_params(params), weight_decay=decay, maximize=maximize) for decay in (0.5, 0.0))
+    run(decayed, free, steps=range(20))
+    pairs = zip(decayed.param_groups[0]["params"], free.param_groups[0]["params"], strict=True)
+    for p, q in pairs:
+        for name in free.state.get(q, {}):
+            assert torch.equal(decayed.state[p][name], free.state[q][name])
+
+
+def test_without_a_gradient_a_weight_falls_to_1_over_e():
+    w = torch.ones((), dtype=torch.float64, requires_grad=True)
+    optimizer = AdamW([w], lr=0.1, weight_decay=0.1)
+    w.grad = torch.zeros((), dtype=torch.float64)
+    for _ in range(100):  # 1 / (lr · weight_decay)
+        optimizer.step()
+    assert w.item() == pytest.approx(math.exp(-1), rel=0.01)
+
+
+def test_refuses_the_state_of_adam(params, run):
+    theirs = torch.optim.Adam(params, lr=0.1)
+    run(theirs, steps=range(2))
+    optimizer = AdamW(params, lr=0.3)
+    with pytest.raises(ValueError, match="decoupled_weight_decay must be True, got False: this state is Adam's"):
+        optimizer.load_state_dict(copy.deepcopy(theirs.state_dict()))
+    assert optimizer.param_groups[0]["lr"] == 0.3  # nothing was loaded
+    assert not optimizer.state
+
+
+def test_refuses_a_group_of_adam(params):
+    with pytest.raises(ValueError, match="decoupled_weight_decay must be True, got False: Adam has"):
+        AdamW([{"params": params, "decoupled_weight_decay": False}])
+
+
+def test_torchs_adam_knows_the_state_for_adamws(params, clone_params, run, assert_same):
+    # torch.optim.Adam with decoupled_weight_decay is AdamW, and our state_dict says so.
+    ours = AdamW(params, lr=0.1, weight_decay=0.3)
+    run(ours, steps=range(5))
+    theirs = torch.optim.Adam(clone_params(params), foreach=False)
+    theirs.load_state_dict(copy.deepcopy(ours.state_dict()))
+    run(ours, theirs, steps=range(5, 20))
+    assert_same(ours, theirs)
+
+
+def test_state_from_before_torch_2_7_lacks_the_entry(params, clone_params, run, assert_same):
+    theirs = torch.optim.AdamW(params, lr=0.1, weight_decay=0.3, foreach=False)
+    run(theirs, steps=range(5))
+    saved = copy.deepcopy(theirs.state_dict())
+    for group in saved["param_groups"]:
+        del group["decoupled_weight_decay"]
+    ours = AdamW(clone_params(params))
+    ours.load_state_dict(saved)
+    run(ours, theirs, steps=range(5, 20))
+    assert_same(ours, theirs)

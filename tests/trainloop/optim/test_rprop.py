@@ -1,0 +1,124 @@
+"""Rprop: equal to torch bit for bit, and to its formula written out once more."""
+
+import math
+from itertools import product
+
+import pytest
+import torch
+
+from trainloop.optim import Rprop
+
+GRID = [
+    {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize}
+    for lr, etas, step_sizes, maximize in product(
+        (0.1, 60.0),
+        ((0.5, 1.2), (0.3, 1.7), (0.9, 1.1)),
+        ((1e-6, 50), (1e-3, 0.05), (0, 1.0)),
+        (False, True),
+    )
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_equals_torch(assert_parity, dtype):
+    assert_parity(Rprop, torch.optim.Rprop, GRID, dtype)
+
+
+def by_hand(w, slopes, lr, etas, step_sizes, maximize):
+    """The class's formulas, on one number, in plain Python."""
+    size, previous = lr, 0.0
+    for slope in slopes:
+        g = -slope if maximize else slope
+        if g * previous > 0:
+            size *= etas[1]
+        elif g * previous < 0:
+            size *= etas[0]
+            g = 0.0
+        size = min(max(size, step_sizes[0]), step_sizes[1])
+        if g != 0:
+            w = w - math.copysign(size, g)
+        previous = g
+    return w
+
+
+@pytest.mark.parametrize("options", GRID, ids=str)
+def test_follows_its_formula(options):
+    slopes = [0.0 if t % 9 == 5 else math.sin(0.8 * t) + 0.2 for t in range(60)]
+    w = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
+    optimizer = Rprop([w], **options)
+    for slope in slopes:
+        w.grad = torch.tensor(slope, dtype=torch.float64)
+        optimizer.step()
+    assert w.item() == pytest.approx(by_hand(1.5, slopes, **options), rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
+        ({"etas": (0.0, 1.2)}, "etas must be two numbers, in (0, 1) and above 1, got (0.0, 1.2)"),
+        ({"etas": (1.0, 1.2)}, "etas must be two numbers, in (0, 1) and above 1, got (1.0, 1.2)"),
+        ({"etas": (0.5, 1.0)}, "etas must be two numbers, in (0, 1) and above 1, got (0.5, 1.0)"),
+        ({"etas": (0.5,)}, "etas must be two numbers, in (0, 1) and above 1, got (0.5,)"),
+        ({"etas": 0.5}, "etas must be two numbers, in (0, 1) and above 1, got 0.5"),
+        ({"step_sizes": (-1, 50)}, "step_sizes must be two numbers >= 0, the smaller one first, got (-1, 50)"),
+        ({"step_sizes": (50, 1)}, "step_sizes must be two numbers >= 0, the smaller one first, got (50, 1)"),
+        ({"step_sizes": (1,)}, "step_sizes must be two numbers >= 0, the smaller one first, got (1,)"),
+    ],
+)
+def test_refuses(options, message):
+    w = torch.zeros(2, requires_grad=True)
+    for make in (lambda: Rprop([w], **options), lambda: Rprop([{"params": [w], **options}])):
+        with pytest.raises(ValueError) as error:
+            make()
+        assert str(error.value) == message
+
+
+def walk(slopes, **options):
+    w = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    optimizer = Rprop([w], **options)
+    places = []
+    for slope in slopes:
+        w.grad = torch.tensor(slope, dtype=torch.float64)
+        optimizer.step()
+        places.append(w.item())
+    return places
+
+
+def test_only_the_sign_of_the_gradient_counts():
+    signs = [1, 1, 1, -1, -1, 1, 0, 1, 1]
+    assert walk([1e-9 * s for s in signs]) == walk([1e9 * s for s in signs])
+
+
+def test_weight_waits_where_the_gradient_turns():
+    # Steps of 1 and 2; the turn halves the size and costs a step; the way back is 1 long.
+    assert walk([1.0, 1.0, -1.0, -1.0], lr=1.0, etas=(0.5, 2.0)) == [-1.0, -3.0, -3.0, -2.0]
+
+
+def test_scheduler_changes_nothing_after_the_first_step():
+    def end(gamma):
+        w = torch.zeros((), dtype=torch.float64, requires_grad=True)
+        optimizer = Rprop([w], lr=0.1)
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)
+        for _ in range(10):
+            w.grad = torch.ones((), dtype=torch.float64)
+            optimizer.step()
+            scheduler.step()
+        return w.item()
+
+    assert end(1.0) == end(0.1) < -0.1
+
+
+def test_non_finite_gradient_moves_a_weight_like_zero_or_any_other():
+    ends = []
+    for make in (Rprop, torch.optim.Rprop):
+        w = torch.ones(3, dtype=torch.float64, requires_grad=True)
+        optimizer = make([w])
+        for slopes in ([1.0, math.nan, math.inf], [-1.0, 1.0, -math.inf], [1.0, 1.0, 0.0]):
+            w.grad = torch.tensor(slopes, dtype=torch.float64)
+            optimizer.step()
+        ends.append((w.detach(), optimizer.state[w]["step_size"], optimizer.state[w]["prev"]))
+    for ours, theirs in zip(*ends, strict=True):
+        assert torch.equal(ours.isnan(), theirs.isnan())
+        assert torch.equal(ours.nan_to_num(), theirs.nan_to_num())
+    assert ends[0][0].isfinite().all()
