@@ -5,6 +5,7 @@ written once and runs in three ways: parameter by parameter; small parameters in
 and compiled, after `optimizer.compile()`.
 """
 
+import copy
 import warnings
 from collections.abc import Callable, Iterable
 from itertools import chain
@@ -317,16 +318,19 @@ class Optimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: State) -> None:
         """Load what `state_dict` returned, of this class or of torch's own.
 
-        Counters come back as they were saved; torch gives them the type and the device of the parameter.
+        Two things torch does are undone. It would share the tensors with what is loaded, so that two
+        optimizers in one process moved each other's momentum; here they are copies. And it would give
+        counters the type of the parameter; here they come back as they were saved.
         """
         super().load_state_dict(state_dict)
         saved_ids = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
         params = chain.from_iterable(group["params"] for group in self.param_groups)
         for i, p in zip(saved_ids, params, strict=True):
-            saved = state_dict["state"].get(i, {})
-            for name in self.counters:
-                if name in saved:
-                    self.state[p][name] = new_step(float(saved[name]))
+            for name, saved in state_dict["state"].get(i, {}).items():
+                if saved is not None and name in self.counters:
+                    self.state[p][name] = new_step(float(saved))
+                elif self.state[p].get(name) is saved:
+                    self.state[p][name] = copy.deepcopy(saved)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Accept a pickle or a state_dict, also from torch's own class or an older version.

@@ -1,11 +1,11 @@
-"""Line search: how far to go along a direction, for `LBFGS(line_search_fn="strong_wolfe")`.
+r"""Line search: how far to go along a direction, for `LBFGS(line_search_fn="strong_wolfe")`.
 
-Along the direction $d$ the loss is a function of one number, $\\varphi(t) = L(\\theta + t\\,d)$, with slope
-$\\varphi'(t) = \\nabla L(\\theta + t\\,d) \\cdot d$. A step length is good enough if it satisfies both strong
+Along the direction $d$ the loss is a function of one number, $\varphi(t) = L(\theta + t\,d)$, with slope
+$\varphi'(t) = \nabla L(\theta + t\,d) \cdot d$. A step length is good enough if it satisfies both strong
 Wolfe conditions:
 
 $$
-\\varphi(t) \\le \\varphi(0) + c_1\\,t\\,\\varphi'(0), \\qquad |\\varphi'(t)| \\le c_2\\,|\\varphi'(0)|
+\varphi(t) \le \varphi(0) + c_1\,t\,\varphi'(0), \qquad |\varphi'(t)| \le c_2\,|\varphi'(0)|
 $$
 
 The loss has fallen by a fair share of what the slope promised, and the slope has flattened. The search first grows
@@ -38,13 +38,13 @@ TINY = 1e-9
 
 
 class Trial(NamedTuple):
-    """What is known about one step length.
+    r"""What is known about one step length.
 
     Attributes:
         t: the step length.
-        loss: $\\varphi(t)$.
+        loss: $\varphi(t)$.
         grad: the gradient there, flat.
-        slope: $\\varphi'(t)$, a 0-dim tensor.
+        slope: $\varphi'(t)$, a 0-dim tensor.
     """
 
     t: Length

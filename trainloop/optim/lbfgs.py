@@ -64,7 +64,8 @@ class LBFGS(Optimizer):
     Differs from torch.optim:
         Equal to `torch.optim.LBFGS` bit for bit, with as many calls of the closure, tested on the CPU. Options are
         checked when the optimizer is made. Gradients may lie in memory in any order; torch wants them contiguous.
-        Complex parameters are refused.
+        A tensor `lr` may be changed in place between calls; torch's class takes the new value for the length of its
+        last step. Complex parameters are refused.
         It cannot be compiled: an iteration looks at the loss to decide what to do next.
 
     Examples:

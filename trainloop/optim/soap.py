@@ -37,7 +37,10 @@ class SOAP(Optimizer):
     $Q \leftarrow \operatorname{QR}(L\,Q)$, after sorting the columns by $\operatorname{diag}(Q^\top L\,Q)$.
     $M$ is then carried over into the new basis, $V$ only sorted along. $M$, $V$, $L$ and $R$ start at 0.
 
+    The first step, $k = 0$, moves nothing: it only finds the $Q$.
+
     A parameter with more dimensions has one such $Q$ for each of them. A vector is treated as Adam would.
+    It compiles; a step with a refresh is then a program of its own.
 
     Args:
         params: parameters, named parameters or parameter groups.
@@ -58,14 +61,11 @@ class SOAP(Optimizer):
         torch.linalg.LinAlgError: a parameter's first gradient is not finite, in `step`.
 
     Differs from the paper:
-        As in the authors' implementation: the first step only finds the $Q$, and moves nothing; averages
-        are corrected for their start at 0; the weight decay comes last; $M$ is kept in the eigenbasis, which
-        is the same as rotating it at every step, for fewer products of matrices. State and arithmetic are in float32
-        at least, also for bfloat16 parameters. Their options `normalize_grads`, `correct_bias` (here always on) and
-        `data_format` (here channels first) are gone.
-
-    Differs from torch.optim:
-        torch has no SOAP. It compiles; $\eta$ aside, a step with a refresh is a program of its own.
+        As in the authors' implementation: the first step is skipped, so that no gradient is ever seen in a
+        basis that it has made; averages are corrected for their start at 0; the weight decay comes last; $M$ is
+        kept in the eigenbasis, which is the same as rotating it at every step, with fewer products of
+        matrices. State and arithmetic are in float32 at least, also for bfloat16 parameters. The authors'
+        `normalize_grads`, `correct_bias` (here always on) and `data_format` (here channels first) are gone.
 
     Examples:
         >>> import torch
@@ -164,7 +164,8 @@ class SOAP(Optimizer):
             M.lerp_(G_, 1 - β1)  # β₁M + (1 − β₁)G′
             V.mul_(β2).addcmul_(G_, G_, value=1 - β2)  # β₂V + (1 − β₂)G′²
             N = _rotate(M / V.sqrt().add_(ε), Q, back=True)
-            θ.add_(N.reshape(θ.shape), alpha=-group["step_size"])
+            N = N.reshape(θ.shape).mul_(group["step_size"])
+            θ.sub_(N)  # torch.compile 2.14 drops the alpha of add_ here
             θ.mul_(1 - η * λ)  # θ = (1 − ηλ)θ
         for axis, L in state["GG"].items():
             X = G.movedim(axis, 0).reshape(len(L), -1)

@@ -129,14 +129,13 @@ class SparseAdam(Optimizer):
         m = _take(state["exp_avg"], rows)
         v = _take(state["exp_avg_sq"], rows)
         m = g.sub(m).mul_(1 - β1).add_(m)  # m + (1 − β₁)(g − m)
-        v = g.square().sub_(v).mul_(1 - β2).add_(v)  # v + (1 − β₂)(g² − v)
+        v = (g * g).sub_(v).mul_(1 - β2).add_(v)  # v + (1 − β₂)(g² − v)
         state["exp_avg"][rows] = m
         state["exp_avg_sq"][rows] = v
 
         root = v.sqrt_().add_(ε)  # √v + ε
-        θ.index_put_(
-            rows, -group["step_size"] * m.div_(root), accumulate=True
-        )
+        step = -group["step_size"] * m.div_(root)
+        θ.index_put_(rows, step, accumulate=True)
 
     # --8<-- [end:update]
 

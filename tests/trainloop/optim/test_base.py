@@ -340,6 +340,15 @@ def plain_params(optimizer):
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 
+def test_what_is_compiled_is_the_rule(case, params, clone_params, run, assert_same, monkeypatch):
+    # The function handed to the compiler, run by Python instead: not a bit differs.
+    monkeypatch.setattr("torch.compile", lambda function, **_: function)
+    ours, plain = case.make(params), case.make(clone_params(params))
+    ours.compile()
+    run(ours, plain, steps=range(40))
+    assert_same(ours, plain)
+
+
 def test_options_that_change_every_step_end_compilation(params, clone_params, run):
     # OneCycleLR moves the betas, too. Eight programs are enough; from then on the step runs as it is written.
     ours, plain = Adam(params, lr=0.05), Adam(clone_params(params), lr=0.05)

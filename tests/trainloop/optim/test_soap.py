@@ -333,6 +333,14 @@ def test_compiled_agrees():
     assert len(graphs) == 2  # with a refresh, and without
 
 
+def test_compiled_by_inductor_it_takes_steps_of_the_right_length():
+    # torch 2.14's inductor turns θ.add_(Q @ N, alpha=-η) into θ + Q @ N. No other backend shows it.
+    eager, compiled = (make(source=[random(4, 4)]) for _ in range(2))
+    compiled.compile()
+    step_all([eager, compiled], range(3))
+    torch.testing.assert_close(params_of(eager), params_of(compiled))
+
+
 # --- Refusals ---------------------------------------------------------------------------------------
 
 
