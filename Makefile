@@ -40,7 +40,8 @@ examples: $(INSTALLED)
 
 test: $(INSTALLED)
 	-$(BIN)/python -m courseware.browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --cov=trainloop tests/trainloop
+	$(BIN)/python -m pytest --ignore=tests/trainloop
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ and compiled, after `optimizer.compile()`.
 import copy
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from itertools import chain
 from types import FunctionType
 from typing import Any, ClassVar, TypeAlias, cast, overload
@@ -92,6 +93,9 @@ class Optimizer(torch.optim.Optimizer):
     counters: ClassVar[tuple[str, ...]] = ("step",)
     """The state entries that are single numbers, kept in 0-dim tensors. `at_step` gets their values."""
 
+    optional: ClassVar[frozenset[str]] = frozenset({"maximize", "decoupled_weight_decay", "differentiable"})
+    """Options that a loaded state may lack, as those from older versions of torch do."""
+
     compilable: ClassVar[bool] = True
     """Whether `update` can be traced: no `if` on a number it computes, no `item`."""
 
@@ -119,7 +123,7 @@ class Optimizer(torch.optim.Optimizer):
         """Advance the counters of the parameters that are about to be updated: here, add 1 to `"step"`."""
         steps = [state["step"] for state in states if "step" in state]
         if steps:
-            torch._foreach_add_(steps, torch.ones(()), alpha=1)  # twice as fast as adding the number 1
+            torch._foreach_add_(steps, _ONE, alpha=1)  # twice as fast as adding the number 1
 
     def at_step(self, counters: Numbers, group: Group) -> Numbers:
         """Return the numbers that change from step to step, such as the corrections of Adam's averages.
@@ -271,10 +275,10 @@ class Optimizer(torch.optim.Optimizer):
                 numbers = {"lr": job.group["lr"], **job.numbers}
                 names = [name for name, x in numbers.items() if isinstance(x, (float, Tensor))]
                 values = torch.tensor([float(numbers[name]) for name in names], dtype=torch.float64)
-                fixed = {name: x for name, x in job.group.items() if name not in (*names, "params", "param_names")}
+                fixed = {name: job.group[name] for name in (*self.defaults, *job.numbers) if name not in names}
                 work.append((job.params, job.grads, job.entries(self.counters), fixed, names, values))
-            known.add(repr([(len(params), list(entries), fixed) for params, _, entries, fixed, _, _ in work]))
-            if len(known) > MOST_PROGRAMS:
+            kind = repr([(len(params), list(entries), fixed) for params, _, entries, fixed, _, _ in work])
+            if kind not in known and len(known) == MOST_PROGRAMS:
                 warnings.warn(
                     f"{type(self).__name__} goes on uncompiled: its options, or which parameters have a gradient, "
                     f"changed more than {MOST_PROGRAMS} times. Under OneCycleLR and CyclicLR, cycle_momentum=False "
@@ -284,8 +288,9 @@ class Optimizer(torch.optim.Optimizer):
                 self._compiled = None
                 self._run(jobs)
                 return
-            with settings:
+            with nullcontext() if kind in known else settings:  # they matter to the compiler alone
                 made = program(self.update, work)
+            known.add(kind)
             for job, entries in zip(jobs, made, strict=True):
                 for name, entry in entries.items():
                     self._keep(job, name, entry)
@@ -306,6 +311,12 @@ class Optimizer(torch.optim.Optimizer):
     def add_param_group(self, param_group: Group) -> None:
         """Add a group of parameters, after checking the options it sets for itself."""
         self.check({**self.defaults, **param_group})
+        params = param_group["params"]
+        if not isinstance(params, Tensor):
+            param_group["params"] = params = list(params)  # a generator can be read once
+            tensors = [entry[1] if isinstance(entry, tuple) else entry for entry in params]
+            if len({id(p) for p in tensors}) != len(tensors):
+                raise ValueError("params must hold each parameter once, got one twice in a group")
         super().add_param_group(param_group)
         for p in self.param_groups[-1]["params"]:
             if p.is_complex():
@@ -321,16 +332,46 @@ class Optimizer(torch.optim.Optimizer):
         Two things torch does are undone. It would share the tensors with what is loaded, so that two
         optimizers in one process moved each other's momentum; here they are copies. And it would give
         counters the type of the parameter; here they come back as they were saved.
+
+        Raises:
+            ValueError: the groups are other in number or size, an option or a state entry of this rule is
+                missing, or an entry has another shape than its parameter's. Nothing is loaded then.
         """
+        self._check_state(state_dict)
         super().load_state_dict(state_dict)
         saved_ids = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
         params = chain.from_iterable(group["params"] for group in self.param_groups)
         for i, p in zip(saved_ids, params, strict=True):
             for name, saved in state_dict["state"].get(i, {}).items():
-                if saved is not None and name in self.counters:
+                if saved is None:
+                    continue
+                if name in self.counters:
                     self.state[p][name] = new_step(float(saved))
                 elif self.state[p].get(name) is saved:
                     self.state[p][name] = copy.deepcopy(saved)
+
+    def _check_state(self, state_dict: State) -> None:
+        """Raise `ValueError` if a state is another rule's, or another model's."""
+        groups = state_dict["param_groups"]
+        if [len(group["params"]) for group in groups] != [len(group["params"]) for group in self.param_groups]:
+            return  # torch says it well
+        rule = type(self).__name__
+        for group, saved_group in zip(self.param_groups, groups, strict=True):
+            missing = [name for name in self.defaults if name not in saved_group and name not in self.optional]
+            if missing:
+                raise ValueError(f"state_dict must be {rule}'s, got groups without {', '.join(missing)}")
+            for i, p in zip(saved_group["params"], group["params"], strict=True):
+                saved = state_dict["state"].get(i)
+                if not saved or not self.elementwise:
+                    continue
+                wanted = self.init_state(p.new_empty(()), {**group, **saved_group})
+                missing = [name for name in wanted if name not in saved]
+                if missing:
+                    raise ValueError(f"state_dict must be {rule}'s, got a state without {', '.join(missing)}")
+                for name in wanted.keys() - set(self.counters):
+                    if saved[name].shape != p.shape:
+                        shapes = f"{tuple(p.shape)}, the shape of its parameter, got {tuple(saved[name].shape)}"
+                        raise ValueError(f"{name} of parameter {i} must have shape {shapes}")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Accept a pickle or a state_dict, also from torch's own class or an older version.
@@ -350,6 +391,7 @@ class Optimizer(torch.optim.Optimizer):
                     saved["step"] = new_step(saved["step"])
 
 
+_ONE = torch.ones((), device="cpu")
 _PLAIN = {Tensor, torch.nn.Parameter}
 _LISTED = {torch.float32, torch.float64}
 

@@ -66,6 +66,7 @@ class Adam8bit(Adam):
     """
 
     elementwise = False  # the blocks depend on where an element stands
+    optional = Adam.optional | {"block_size", "min_8bit_size"}  # Adam's state lacks them
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import io
+import math
 import pickle
 
 import pytest
@@ -530,6 +531,80 @@ def test_bad_group_is_refused_and_not_added(optimizer, _):
 def test_bad_tensor_lr_is_refused(optimizer, _, lr, message):
     with pytest.raises(ValueError, match=message):
         optimizer([one_weight()], lr=lr)
+
+
+@pytest.mark.parametrize(("optimizer", "_"), BOTH)
+def test_no_parameters_are_refused(optimizer, _):
+    with pytest.raises(ValueError, match="empty parameter list"):
+        optimizer([])
+
+
+@pytest.mark.parametrize(("optimizer", "_"), BOTH)
+def test_a_parameter_given_twice_is_refused(optimizer, _):
+    w, v = one_weight(), one_weight()
+    with pytest.raises(ValueError, match=r"^params must hold each parameter once, got one twice in a group$"):
+        optimizer([w, v, w])
+    with pytest.raises(ValueError, match="more than one parameter group"):
+        optimizer([{"params": [w, v]}, {"params": [w]}])
+    assert len(optimizer(p for p in [w, v]).param_groups[0]["params"]) == 2  # a generator is read once
+    assert optimizer([("w", w), ("v", v)]).param_groups[0]["param_names"] == ["w", "v"]
+
+
+STATES = {
+    name: getattr(torch.optim, name) for name in ("SGD", "RMSprop", "Adam", "Adamax", "Adagrad", "Adadelta", "Rprop")
+}
+
+
+@pytest.mark.parametrize("theirs", STATES)
+@pytest.mark.parametrize(("optimizer", "_"), BOTH)
+def test_state_of_another_rule_is_refused(optimizer, _, theirs):
+    if optimizer.__name__ == theirs:
+        return  # its own: the tests above
+    w, v = one_weight(), one_weight()
+    source, target = STATES[theirs]([w], lr=0.3), optimizer([v], lr=0.1)
+    source.step()
+    if optimizer is RAdam and theirs == "Adam":  # the same options, and the same state
+        target.load_state_dict(source.state_dict())
+        return
+    with pytest.raises(
+        ValueError, match=rf"(state_dict must be {optimizer.__name__}'s, got .* without|must be (False|True))"
+    ):
+        target.load_state_dict(source.state_dict())
+    assert target.param_groups[0]["lr"] == 0.1
+    assert not any(state.get("step", 0) for state in target.state.values())  # nothing was loaded
+
+
+@pytest.mark.parametrize("optimizer", [Adam, RMSprop, Adagrad])
+def test_state_of_another_shape_is_refused(optimizer):
+    def make(shape):
+        w = torch.ones(shape, requires_grad=True)
+        w.grad = torch.ones(shape)
+        return optimizer([w])
+
+    source, target = make((2, 3)), make((3, 2))
+    source.step()
+    with pytest.raises(ValueError, match=r"must have shape \(3, 2\), the shape of its parameter, got \(2, 3\)$"):
+        target.load_state_dict(source.state_dict())
+    with pytest.raises(ValueError, match="different number of parameter groups"):
+        target.load_state_dict({"state": {}, "param_groups": []})
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize(("optimizer", "theirs"), BOTH)
+def test_a_gradient_that_is_not_finite_does_what_it_does_in_torch(optimizer, theirs, bad):
+    # Nothing is checked or skipped: that is for clipping, a GradScaler or a NonFiniteWatch.
+    def train(make, **options):
+        w = torch.tensor([1.0, 2.0], requires_grad=True)
+        made = make([w], lr=0.1, **options)
+        for g in ([0.5, 0.5], [bad, 0.5], [0.5, 0.5]):
+            w.grad = torch.tensor(g)
+            made.step()
+        return w
+
+    w, v = train(optimizer), train(theirs, foreach=False)
+    assert torch.equal(w.isnan(), v.isnan())
+    assert torch.equal(w.nan_to_num(), v.nan_to_num())
+    assert w[1].isfinite()
 
 
 @pytest.mark.parametrize("method", ["check", "init_state", "update"])

@@ -1,0 +1,130 @@
+"""How long does an optimizer's step take, ours beside torch's and other libraries'?
+
+    python examples/optimizer-speed/speed.py
+
+Reads what `make bench-optim` recorded, half an hour of timing that no build of the site repeats, and
+says which sources have changed since. Takes a second.
+"""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+import trainloop.optim
+from benchmarks.optimizers import sources
+from trainloop.figures import colour
+
+RECORDED = Path(__file__).resolve().parent / "recorded"
+WORKLOADS = {"resnet18": "ResNet-18", "mlp": "4-layer MLP", "small": "200 small tensors"}
+PEERS = ("pytorch_optimizer", "timm")
+
+
+def read(device):
+    """The record of a device, with what has changed since; None if nobody has made one."""
+    path = RECORDED / f"{device}.json"
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for name in trainloop.optim.__all__:
+        getattr(trainloop.optim, name)  # so that a change to a rule runs this script again
+    known, now = record["card"].pop("sources"), sources()
+    record["card"]["changed"] = sorted(name for name in {*known, *now} if known.get(name) != now.get(name))
+    return record
+
+
+def tables(rows):
+    """For each workload: our milliseconds, and everybody's as a multiple of torch's foreach or of ours."""
+    found = {}
+    for workload in WORKLOADS:
+        torchs, others = [], []
+        for row in rows:
+            if row["workload"] != workload:
+                continue
+            ms = row["ms"]
+            line = {
+                "rule": row["rule"],
+                "ms": ms["trainloop"],
+                "compiled_ms": ms.get("trainloop, compiled"),
+                "state": row["state_bytes"]["trainloop"],
+            }
+            reference = ms.get("torch foreach", ms.get("torch loop"))
+            if reference:
+                line |= {
+                    "plain": ms["trainloop"] / reference,
+                    "compiled": over(ms.get("trainloop, compiled"), reference),
+                    "loop": over(ms.get("torch loop"), reference),
+                    "fused": over(ms.get("torch fused"), reference),
+                    "compiled_over_fused": over(ms.get("trainloop, compiled"), ms.get("torch fused")),
+                }
+                torchs.append(line)
+            else:
+                line |= {peer: over(ms.get(peer), ms["trainloop"]) for peer in PEERS}
+                others.append(line)
+        found[workload] = {"torch": torchs, "others": others}
+    return found
+
+
+def over(a, b):
+    return None if a is None or b is None else a / b
+
+
+def summary(found):
+    """Counts behind the sentences of the page."""
+    torchs = [line for part in found.values() for line in part["torch"]]
+    others = [line[peer] for part in found.values() for line in part["others"] for peer in PEERS]
+    measured = [ratio for ratio in others if ratio is not None]
+    slowest = max(torchs, key=lambda line: line["plain"])
+    return {
+        "torch_pairs": len(torchs),
+        "not_slower": sum(line["plain"] <= 1.0 for line in torchs),
+        "within_5_percent": sum(line["plain"] <= 1.05 for line in torchs),
+        "slowest": {"rule": slowest["rule"], "ratio": slowest["plain"]},
+        "peer_pairs": len(measured),
+        "peers_slower": sum(ratio >= 1.0 for ratio in measured),
+        "closest_peer": min(measured),
+    }
+
+
+def run(quick=False):
+    cpu, gpu = read("cpu"), read("cuda")
+    found = tables(cpu["rows"])
+    return {
+        "card": cpu["card"],
+        "parameters": {row["workload"]: row["parameters"] for row in cpu["rows"] if row["rule"] == "Adam"},
+        "tables": found,
+        "summary": summary(found),
+        "gpu": gpu and {"card": gpu["card"], "tables": tables(gpu["rows"])},
+    }
+
+
+def draw(results):
+    """A line for each rule that torch has too, a marker for each workload; left of 1 is faster than torch."""
+    figure, ax = plt.subplots(figsize=(5.2, 5.6))
+    markers = dict(zip(WORKLOADS, (("o", "sgd"), ("s", "adam"), ("^", "rmsprop")), strict=True))
+    names = [line["rule"] for line in results["tables"]["resnet18"]["torch"]]
+    for workload, (marker, concept) in markers.items():
+        lines = {line["rule"]: line for line in results["tables"][workload]["torch"]}
+        known = [name for name in names if name in lines]
+        rows = [names.index(name) for name in known]
+        ink = colour(concept)
+        ax.plot([lines[name]["plain"] for name in known], rows, marker, color=ink, label=WORKLOADS[workload])
+        compiled = [(lines[name]["compiled"], row) for name, row in zip(known, rows, strict=True)]
+        compiled = [(ratio, row) for ratio, row in compiled if ratio is not None]
+        ax.plot(*zip(*compiled, strict=True), marker, color=ink, mfc="none")
+    ax.axvline(1, color=colour("truth"), lw=1, ls=":")
+    ax.set_xscale("log")
+    ax.set_xticks([0.1, 0.2, 0.5, 1, 2], ["0.1", "0.2", "0.5", "1", "2"])
+    ax.set_xticks([], minor=True)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.set_xlabel("time of a step, torch's foreach = 1")
+    ax.set_title("As written (filled), compiled (open)")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.12), ncols=3, handletextpad=0.2, columnspacing=1)
+    return figure
+
+
+if __name__ == "__main__":
+    from courseware.example import main
+
+    main(run, draw)
