@@ -198,7 +198,7 @@ def contenders(name: str, rule: Rule, device: str, compiled: bool) -> dict[str, 
             except TypeError:
                 continue  # torch has no such version of this rule
             found[label] = lambda params, option=option: theirs(params, lr=LR, **rule.options, **option)
-        if name == "LBFGS":
+        if not any(label.startswith("torch") for label in found):  # its only version
             found["torch loop"] = lambda params: theirs(params, lr=LR, **rule.options)
     for library, build in rule.peers.items():
         try:
@@ -372,18 +372,32 @@ def main() -> None:
                 rows.append(measure(name, workload, options.device, options.seconds, compiled))
             torch._dynamo.reset()
             if options.record:
-                write(RECORDS / f"{options.device}.json", card, rows)
+                record(options.device, card, rows)
             print(table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
     print(f"\n{card['device']}; torch {card['versions']['torch']}")
     print("Milliseconds of one step; the others as multiples of it (above 1: slower than ours).\n")
     print(table(rows))
 
 
-def write(path: Path, card: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """Write the record, whole or not at all: after every row, so that an interrupted run leaves what it has."""
+def record(device: str, card: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Write the record, whole or not at all: after every row, so that an interrupted run leaves what it has.
+
+    What was recorded before for other rules or workloads stays, if the optimizers are still the same.
+    """
+    path = RECORDS / f"{device}.json"
+    kept = []
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        script = Path(__file__).resolve().relative_to(ROOT).as_posix()
+        old, new = ({k: v for k, v in c["sources"].items() if k != script} for c in (before["card"], card))
+        measured = {(row["rule"], row["workload"]) for row in rows}
+        if old == new and before["card"]["device"] == card["device"]:
+            kept = [row for row in before["rows"] if (row["rule"], row["workload"]) not in measured]
+    order = [(rule, workload) for rule in RULES for workload in WORKLOADS]
+    together = sorted(kept + rows, key=lambda row: order.index((row["rule"], row["workload"])))
     path.parent.mkdir(exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"card": card, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps({"card": card, "rows": together}, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
 
 

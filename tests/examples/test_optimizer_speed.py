@@ -1,0 +1,60 @@
+"""The page on optimizer speed: its record is complete, and its sentences say what the record says."""
+
+import json
+
+import pytest
+
+import trainloop.optim
+from benchmarks.optimizers import RECORDS, RULES, WORKLOADS, parameters
+from courseware import ROOT
+from courseware.example import load
+
+SPEED = load(ROOT / "examples" / "optimizer-speed" / "speed.py")
+RECORD = json.loads((RECORDS / "cpu.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def results():
+    return SPEED.run()
+
+
+def test_every_optimizer_is_measured_on_every_workload():
+    assert set(RULES) == set(trainloop.optim.__all__) - {"SparseAdam"}  # which takes no dense gradients
+    assert {(row["rule"], row["workload"]) for row in RECORD["rows"]} == {(r, w) for r in RULES for w in WORKLOADS}
+
+
+def test_every_row_has_times_of_ours_and_of_somebody_else(results):
+    alone = {"Adam8bit"}  # no other library writes Adam in 8 bits on the CPU
+    for row in RECORD["rows"]:
+        assert row["ms"]["trainloop"] > 0
+        assert row["rounds"] >= 3
+        others = [label for label in row["ms"] if not label.startswith("trainloop")]
+        assert others or row["rule"] in alone, row["rule"]
+
+
+def test_workloads_are_what_the_page_says(results):
+    assert results["parameters"]["resnet18"] == 11_181_642
+    assert len(WORKLOADS["resnet18"]()) == 62
+    assert len(WORKLOADS["small"]()) == 200
+    for make in WORKLOADS.values():
+        for p in parameters(make()[:2], "cpu"):
+            assert p.grad is not None and p.grad.shape == p.shape
+
+
+def test_state_is_what_the_rules_need(results):
+    state = {row["rule"]: row["bytes"] for row in results["state"]}
+    for rule in ("SGD", "Adagrad", "RMSprop", "Lion", "LARS", "ASGD", "Muon", "ScheduleFreeSGD"):
+        assert state[rule] == pytest.approx(4, abs=0.02), rule
+    for rule in ("Adam", "AdamW", "Adamax", "NAdam", "RAdam", "Adadelta", "Rprop", "LAMB", "SophiaG"):
+        assert state[rule] == pytest.approx(8, abs=0.02), rule
+    assert state["Adam8bit"] < 2.2
+    assert state["Adafactor"] < 4  # a 3 × 3 filter has little to factor
+
+
+def test_a_changed_source_is_named(tmp_path, monkeypatch):
+    record = json.loads(json.dumps(RECORD))
+    record["card"]["sources"]["trainloop/optim/adam.py"] = "another digest"
+    (tmp_path / "cpu.json").write_text(json.dumps(record), encoding="utf-8")
+    monkeypatch.setattr(SPEED, "RECORDED", tmp_path)
+    assert "trainloop/optim/adam.py" in SPEED.read("cpu")["card"]["changed"]
+    assert SPEED.read("cuda") is None  # nobody has recorded one there: the page says so
