@@ -273,11 +273,11 @@ rastrigin = Landscape(
     ylim=(-5.12, 5.12),
     gradient=_rastrigin_gradient,
 )
-r"""An egg box in a bowl, $f(x, y) = 20 + x^2 - 10\cos 2\pi x + y^2 - 10\cos 2\pi y$.
+r"""An egg box in a bowl, $f(x, y) = 20 + r(x) + r(y)$ with $r(x) = x^2 - 10\cos 2\pi x$.
 
 Its one global minimum is (0, 0), where f = 0. Near every other pair of whole numbers in the picture lies
 a local one, 120 of them, and descent stops in the nearest.
-$\nabla f = (2x + 20\pi\sin 2\pi x,\; 2y + 20\pi\sin 2\pi y)$.
+$\nabla f = (r'(x),\; r'(y))$ with $r'(x) = 2x + 20\pi\sin 2\pi x$.
 """
 
 
