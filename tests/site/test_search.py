@@ -41,7 +41,8 @@ def test_index_is_fetched_when_the_search_is_first_used(open_page: Callable[...,
     assert fetched
     assert not [address for address in fetched if "search_index.json" in address]
     page.keyboard.press("/")
-    page.wait_for_load_state("networkidle")
+    page.keyboard.type(TITLE)
+    expect(page.locator("a.md-search-result__link").first).to_contain_text(TITLE)  # so it has arrived
     assert len([address for address in fetched if "search_index.json" in address]) == 1
 
 
