@@ -24,6 +24,7 @@ from mkdocs.utils import get_relative_url
 
 from courseware import ROOT
 from courseware.example import RESULTS, SCHEMES
+from courseware.glossary import Glossary
 
 DELIMITERS = {
     "variable_start_string": "<%",
@@ -146,6 +147,7 @@ class Bindings:
     slug: str
     url: str
     repo_url: str = ""
+    terms: Glossary = field(default_factory=Glossary)
     used: set[tuple[str, str]] = field(default_factory=set)
 
     def _find(self, name: str) -> tuple[str, str, str, dict[str, Any]]:
@@ -254,12 +256,14 @@ class Bindings:
         items = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items())
         return f'<div class="run-card"><dl>{items}</dl></div>'
 
+    def glossary(self) -> str:
+        """Every term of the glossary, for the one page that shows them."""
+        return self.terms.listing()
+
     def names(self) -> dict[str, Any]:
         """What the page's templates see."""
-        return {
-            name: getattr(self, name)
-            for name in ("value", "num", "calc", "figure", "table", "downloads", "run_card")
-        }
+        names = ("value", "num", "calc", "figure", "table", "downloads", "run_card", "glossary")
+        return {name: getattr(self, name) for name in names}
 
 
 _environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, **DELIMITERS)
@@ -294,5 +298,3 @@ def render(markdown: str, bindings: Bindings, *, page: str, first_line: int = 1)
     except (BindingError, UndefinedError, TypeError, ValueError, ZeroDivisionError) as error:
         line, problem = _template_line(error), str(error)
     raise PluginError(f"{page}:{first_line + line - 1}: {problem}")
-
-
