@@ -26,8 +26,10 @@ LABELS = {"batch": "B = 100", "minibatch": "B = 10", "single": "B = 1"}
 def gradient(θ, x, y):
     """∂L/∂w and ∂L/∂b, averaged over the examples it is given."""
     w, b = θ
-    r = w * x + b - y
-    return torch.stack([(2 * r * x).mean(), (2 * r).mean()])
+    residual = w * x + b - y                      # predict, measure
+    w_grad = 2 * (residual * x).mean()            # differentiate
+    b_grad = 2 * residual.mean()
+    return torch.stack([w_grad, b_grad])
 # --8<-- [end:gradient]
 
 
@@ -39,7 +41,8 @@ def descend(x, y, batch_size, lr, epochs, generator):
     for _ in range(epochs):
         order = torch.randperm(len(x), generator=generator)
         for i in order.split(batch_size):
-            θ = θ - lr * gradient(θ, x[i], y[i])
+            xi, yi = x[i], y[i]                   # data
+            θ = θ - lr * gradient(θ, xi, yi)      # update
             path.append(θ)
     return torch.stack(path)
 # --8<-- [end:descend]
