@@ -72,7 +72,7 @@ def draw(results):
     ax.annotate(
         "2/(λmin + λmax)",
         (paper["fraction"], paper["measured"]),
-        xytext=(-8, -3),
+        xytext=(-10, -12),
         ha="right",
         textcoords="offset points",
     )

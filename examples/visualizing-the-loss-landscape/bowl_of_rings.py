@@ -92,7 +92,7 @@ def draw(results):
         xlim=(-0.1, LIMIT),
         title="The bowl leaves one ring",
     )
-    ax.annotate("sin r²", (2.17, -0.95), xytext=(8, 0), textcoords="offset points", color=colour("data"))
+    ax.annotate("sin r²", (1.9, -0.85), xytext=(-4, 0), ha="right", textcoords="offset points", color=colour("data"))
     ax.annotate(
         "with the bowl", (3.9, 1.5), xytext=(-6, 6), ha="right", textcoords="offset points", color=colour("start_a")
     )

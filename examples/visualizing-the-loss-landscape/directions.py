@@ -89,9 +89,8 @@ def draw(results):
     fastest = results["fastest"]
     for lr, text in ((results["one_jump"], "1/λmax"), (fastest["lr"], "best"), (results["wall"], "2/λmax")):
         ax.axvline(lr, ymax=0.04, color=ink, lw=1.5)
-        shift = {"1/λmax": 12, "best": -3, "2/λmax": 3}[text]
-        side = "right" if shift < 0 else "left"
-        ax.annotate(text, (lr, 0.05), ha=side, xytext=(shift, 0), textcoords="offset points")
+        side, shift, height = {"1/λmax": ("center", 0, 0.32), "best": ("right", -3, 0.05)}.get(text, ("left", 3, 0.05))
+        ax.annotate(text, (lr, height), ha=side, xytext=(shift, 0), textcoords="offset points")
     ax.text(0.02, 1.14, "grows", color=colour("above"))
     ax.annotate("along", (0.2, 1 - 0.2 * λmin), xytext=(0, -15), textcoords="offset points")
     ax.annotate("across", (0.16, 1 - 0.16 * λmax), xytext=(8, 0), textcoords="offset points")

@@ -80,7 +80,7 @@ def draw(results):
     above = results["runs"]["above"]
     step, lowest = above["lowest_step"], above["lowest"]
     ax.plot(step, lowest, "o", color=colour("above"), ms=6)
-    ax.annotate(f"step {step}", (step, lowest), xytext=(2, 9), textcoords="offset points", color=colour("above"))
+    ax.annotate(f"step {step}", (step, lowest), xytext=(0, 22), textcoords="offset points", color=colour("above"))
     ax.set(
         yscale="log",
         xlabel="step",

@@ -10,6 +10,7 @@ import math
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.patches import Ellipse
 
 from trainloop.data import least_squares, noisy_line
 from trainloop.figures import colour
@@ -21,7 +22,8 @@ def line_loss(inputs):
     """The loss of a line on these inputs, with its best weights, and a walk on it."""
     X = torch.cat([inputs, torch.ones_like(inputs)], dim=1)
     best = torch.tensor(least_squares(inputs, y)[:2], dtype=torch.float64)
-    λ = torch.linalg.eigvalsh(2 / len(x) * X.T @ X)
+    λ, directions = torch.linalg.eigh(2 / len(x) * X.T @ X)
+    turned = math.degrees(math.atan2(directions[1, 0], directions[0, 0]))
 
     def excess(ws, bs):
         gap = (ws - best[0])[..., None] * inputs[:, 0] + (bs - best[1])[..., None]
@@ -35,13 +37,13 @@ def line_loss(inputs):
             path.append(θ)
         return torch.stack(path)
 
-    return best, λ.tolist(), excess, walk
+    return best, (*λ.tolist(), turned), excess, walk
 
 
 def run(quick=False):
     steps = 20 if quick else 60
     centred = x - x.mean()
-    best, (λmin, λmax), _, walk = line_loss(centred)
+    best, (λmin, λmax, turned), _, walk = line_loss(centred)
     start = (best[0].item() - 3.4, best[1].item() - 1.0)
     path = walk(start, 0.9, steps)
     first, home = path[1] - path[0], best - path[0]
@@ -49,7 +51,7 @@ def run(quick=False):
     squeeze = torch.tensor([math.sqrt(λmin), math.sqrt(λmax)], dtype=torch.float64)
     round_angle = angle(first * squeeze, home * squeeze)
 
-    tilted, _, tilted_excess, tilted_walk = line_loss(x)
+    tilted, tilted_shape, tilted_excess, tilted_walk = line_loss(x)
     slow = tilted_walk((-1.0, 2.0), 0.25, steps)
     ws, bs = torch.meshgrid(torch.linspace(-2, 6, 61), torch.linspace(0, 6, 61), indexing="xy")
     highest = tilted_excess(ws, bs).max().item()
@@ -64,12 +66,14 @@ def run(quick=False):
             "condition": λmax / λmin,
             "min": λmin,
             "max": λmax,
+            "turned": turned,
             "sides": sum(((path[:20, 1] - best[1]) * (path[1:21, 1] - best[1]) < 0).tolist()),
             "off_course": round_angle,
             "off_course_equal": angle(first, home),
         },
         "levels": {
             "best": tilted.tolist(),
+            **dict(zip(("min", "max", "turned"), tilted_shape, strict=True)),
             "path": slow[:41].tolist(),
             "highest": highest,
             "lowest_line": linear[0],
@@ -89,26 +93,27 @@ def angle(a, b):
     return math.degrees(math.acos((a @ b / a.norm() / b.norm()).item()))
 
 
+def contours(ax, found, levels):
+    """A quadratic's contours are ellipses: half an axis is where ½λa² reaches the level."""
+    for level in levels:
+        width, height = (2 * math.sqrt(2 * level / found[key]) for key in ("min", "max"))
+        style = {"fill": False, "ec": colour("data"), "lw": 0.7}
+        ax.add_patch(Ellipse(found["best"], width, height, angle=found["turned"], **style))
+
+
 def draw(results):
     figure, axes = plt.subplots(2, 2, figsize=(5.2, 5.6))
     found = results["round"]
-    _, _, excess, _ = line_loss(x - x.mean())
     w0, b0 = found["best"]
-    ws, bs = torch.meshgrid(
-        torch.linspace(w0 - 4.2, w0 + 4.2, 25), torch.linspace(b0 - 1.25, b0 + 1.25, 25), indexing="xy"
-    )
     for ax, title in zip(axes[0], ("axes unequal", "axes equal"), strict=True):
-        ax.contour(ws, bs, excess(ws, bs), levels=[0.02, 0.1, 0.3, 0.7, 1.3], colors=colour("data"), linewidths=0.7)
-        ax.set(title=title, xlabel="w")
-    axes[0, 0].set_box_aspect(1)
-    axes[0, 1].set_aspect("equal", adjustable="datalim")
-    axes[0, 1].set_box_aspect(1)
+        contours(ax, found, [0.02, 0.1, 0.3, 0.7, 1.3])
+        ax.set(title=title, xlabel="w", xlim=(w0 - 4.2, w0 + 4.2), ylim=(b0 - 1.25, b0 + 1.25))
+        ax.set_box_aspect(1)
+    axes[0, 1].set(ylim=(b0 - 4.2, b0 + 4.2))
     levels = results["levels"]
-    _, _, excess, _ = line_loss(x)
-    ws, bs = torch.meshgrid(torch.linspace(-2, 6, 25), torch.linspace(0, 6, 25), indexing="xy")
     steps = {"levels even": levels["linear"], "levels × 4": [0.005 * 4**k for k in range(7)]}
     for ax, (title, chosen) in zip(axes[1], steps.items(), strict=True):
-        ax.contour(ws, bs, excess(ws, bs), levels=chosen, colors=colour("data"), linewidths=0.7)
+        contours(ax, levels, chosen)
         ax.set(title=title, xlabel="w", xlim=(-2, 6), ylim=(0, 6))
         ax.set_box_aspect(1)
     for row, name in zip(axes, ("round", "levels"), strict=True):

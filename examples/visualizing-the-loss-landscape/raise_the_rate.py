@@ -65,7 +65,10 @@ def run(quick=False):
 
 
 def draw_frame(frame, results):
-    figure, (ax, strip) = plt.subplots(2, 1, figsize=(5.2, 5.5), height_ratios=(3.9, 1.25))
+    # Fixed places: nothing may jump from frame to frame.
+    figure = plt.figure(figsize=(5.2, 5.3))
+    figure.set_layout_engine("none")
+    ax, strip = figure.add_axes((0.14, 0.32, 0.83, 0.611)), figure.add_axes((0.14, 0.09, 0.83, 0.13))
     for level in LEVELS:
         # A quadratic's contours are ellipses: half an axis is where ½λa² reaches the level.
         height, width = (2 * math.sqrt(2 * level / curvature) for curvature in (λ[1].item(), λ[0].item()))
@@ -76,7 +79,7 @@ def draw_frame(frame, results):
     share = "the wall" if side == "at" else f"{frame['fraction']:.2f} of the wall"
     ax.set(xlim=(-2, 6), ylim=(0, 6), aspect="equal", xlabel="w", ylabel="b", title=f"lr {frame['lr']:.3f}: {share}")
     strip.plot(frame["excess"], color=colour(side))
-    strip.set(yscale="log", xlim=(0, len(frame["excess"]) - 1), ylim=(1e-8, 1e4), xlabel="step", ylabel="excess loss")
+    strip.set(yscale="log", xlim=(0, len(frame["excess"]) - 1), ylim=(1e-8, 1e4), xlabel="step", ylabel="excess")
     strip.set_yticks([1e-8, 1e-4, 1, 1e4])
     strip.minorticks_off()
     return figure

@@ -188,7 +188,7 @@ def draw_basins(results):
     for name, start in results["starts"].items():
         first.plot(*zip(*start["path"], strict=True), color=colour("truth"), lw=1.3)
         first.plot(start["x"], start["y"], "o", color=colour("truth"), ms=3.5)
-        offset = {"A": (-11, -9), "B": (3, -9)}.get(name, (5, 2))
+        offset = {"A": (-11, -9), "B": (3, -9), "C": (-12, -4)}.get(name, (5, 2))
         first.annotate(name, (start["x"], start["y"]), xytext=offset, textcoords="offset points")
     return figure
 
