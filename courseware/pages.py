@@ -72,11 +72,7 @@ def check_snippet(line: int, name: str, section: str | None) -> Iterator[Complai
 
 def headings(markdown: str, level: int) -> list[tuple[int, str]]:
     """Headings of one level with their line numbers, fenced blocks skipped."""
-    fenced = {
-        number
-        for start, _, body in fences(markdown)
-        for number in range(start, start + len(body) + 2)
-    }
+    fenced = {number for start, _, body in fences(markdown) for number in range(start, start + len(body) + 2)}
     marks = "#" * level + " "
     return [
         (number, re.sub(r"\s*\{.*\}\s*$", "", line[len(marks) :]).strip())
