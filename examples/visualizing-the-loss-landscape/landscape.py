@@ -31,7 +31,7 @@ START = (-1.0, 2.0)
 LEARNING_RATE = 0.7
 STEPS = 60
 GRID = 61
-MESH = (15, 12)  # of the surface: along, across
+MESH = (13, 10)  # of the surface: along, across
 
 
 # --8<-- [start:grid]
@@ -134,9 +134,7 @@ def run(quick=False):
     }
 
 
-def draw_surface(results):
-    figure = plt.figure(figsize=(5.2, 4.6))
-    ax = figure.add_subplot(projection="3d", computed_zorder=False)
+def draw_surface(ax, results):
     surface = results["surface"]
     ws, bs, heights = (torch.tensor(surface[key]).numpy() for key in ("w", "b", "loss"))
     ink = colour("data")
@@ -157,11 +155,9 @@ def draw_surface(results):
         axis.line.set_color(colour("data"))
         axis._axinfo["grid"]["color"] = colour("data")
         axis._axinfo["grid"]["linewidth"] = 0.3
-    return figure
 
 
-def draw_map(results):
-    figure, ax = plt.subplots(figsize=(5.2, 4.3))
+def draw_map(ax, results):
     levels = [results["best"]["loss"] + 0.02 * 4**k for k in range(7)]
     ax.contour(results["ws"], results["bs"], results["heights"], levels=levels, colors=colour("data"), linewidths=0.8)
     ax.plot(*zip(*results["path"], strict=True), color=colour("update"), lw=1.3, marker=".", ms=4)
@@ -176,11 +172,14 @@ def draw_map(results):
         ax.annotate(name, end, xytext=offset, textcoords="offset points", ha=ha)
     ax.set(xlabel="w (slope)", ylabel="b (intercept)", title="The same walk on the map", aspect="equal")
     ax.set(xlim=(-2, 6), ylim=(0, 6))
-    return figure
 
 
 def draw(results):
-    return {"surface": draw_surface(results), "map": draw_map(results)}
+    figure = plt.figure(figsize=(5.2, 8.2))
+    places = figure.add_gridspec(2, 1, height_ratios=(1.05, 1))
+    draw_surface(figure.add_subplot(places[0], projection="3d", computed_zorder=False), results)
+    draw_map(figure.add_subplot(places[1]), results)
+    return figure
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def run(quick=False):
     return {
         "round": {
             "best": best.tolist(),
-            "path": path[:41].tolist(),
+            "path": path[:26].tolist(),
             "condition": λmax / λmin,
             "min": λmin,
             "max": λmax,
@@ -74,7 +74,7 @@ def run(quick=False):
         "levels": {
             "best": tilted.tolist(),
             **dict(zip(("min", "max", "turned"), tilted_shape, strict=True)),
-            "path": slow[:41].tolist(),
+            "path": slow[:26].tolist(),
             "highest": highest,
             "lowest_line": linear[0],
             "linear": linear,

@@ -16,7 +16,7 @@ from trainloop.landscapes import sin_r2
 
 # --8<-- [start:setup]
 RATES = (0.02, 0.06, 0.104, 0.3)
-STEPS = 3000
+STEPS = 2000
 GRID = 101
 LIMIT = 3.6
 STARTS = {
@@ -123,11 +123,9 @@ def run(quick=False):
     }
 
 
-def draw_surface(results):
-    figure = plt.figure(figsize=(5.2, 4.0))
-    ax = figure.add_subplot(projection="3d", computed_zorder=False)
+def draw_surface(ax, results):
     # A mesh of rings and spokes follows the rings with few faces; a piece is cut out to show the profile.
-    r, angle = torch.meshgrid(torch.linspace(0, 2.75, 12), torch.linspace(0.0, 1.45 * math.pi, 13), indexing="ij")
+    r, angle = torch.meshgrid(torch.linspace(0, 2.75, 12), torch.linspace(0.0, 1.45 * math.pi, 11), indexing="ij")
     x, y = r * torch.cos(angle), r * torch.sin(angle)
     ink = colour("data")
     ax.plot_surface(
@@ -157,17 +155,15 @@ def draw_surface(results):
         axis.line.set_color(ink)
         axis._axinfo["grid"]["color"] = ink
         axis._axinfo["grid"]["linewidth"] = 0.3
-    return figure
 
 
 def valley_colour(k):
     return colour(("start_a", "start_b", "start_c", "start_d")[k])
 
 
-def draw_basins(results):
-    figure, axes = plt.subplots(2, 2, figsize=(5.2, 5.4), sharex=True, sharey=True)
+def draw_basins(axes, results):
     palette = ListedColormap([colour("data"), *(valley_colour(k) for k in range(4))])
-    for ax, (lr, ends) in zip(axes.flat, results["maps"].items(), strict=True):
+    for ax, (lr, ends) in zip(axes, results["maps"].items(), strict=True):
         ax.imshow(
             ends,
             origin="lower",
@@ -180,21 +176,24 @@ def draw_basins(results):
         )
         ax.grid(visible=False)
         ax.set(title=f"lr {lr}", xticks=[-3, 0, 3], yticks=[-3, 0, 3])
-    words = {(0, 1): ("pit", "first moat", "never at rest"), (1, 0): ("pit", "first moat"), (1, 1): ("pit",)}
+    words = {1: ("pit", "first moat", "never at rest"), 2: ("pit", "first moat"), 3: ("pit",)}
     for place, names in words.items():
         for name, height in zip(names, (0, 1.95, 3.15), strict=False):
             axes[place].text(0, height, name, ha="center", va="center")
-    first = axes[0, 0]
+    first = axes[0]
     for name, start in results["starts"].items():
         first.plot(*zip(*start["path"], strict=True), color=colour("truth"), lw=1.3)
         first.plot(start["x"], start["y"], "o", color=colour("truth"), ms=3.5)
         offset = {"A": (-11, -9), "B": (3, -9), "C": (-12, -4)}.get(name, (5, 2))
         first.annotate(name, (start["x"], start["y"]), xytext=offset, textcoords="offset points")
-    return figure
 
 
 def draw(results):
-    return {"surface": draw_surface(results), "basins": draw_basins(results)}
+    figure = plt.figure(figsize=(5.2, 9.0))
+    places = figure.add_gridspec(3, 2, height_ratios=(1.5, 1, 1))
+    draw_surface(figure.add_subplot(places[0, :], projection="3d", computed_zorder=False), results)
+    draw_basins([figure.add_subplot(places[1 + i // 2, i % 2]) for i in range(4)], results)
+    return figure
 
 
 if __name__ == "__main__":

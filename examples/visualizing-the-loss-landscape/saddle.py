@@ -106,15 +106,14 @@ def run(quick=False):
     }
 
 
-def draw_paths(results):
-    figure, (ax, curve) = plt.subplots(2, 1, figsize=(5.2, 6.3), height_ratios=(2.1, 1))
+def draw_paths(ax, curve, results):
     w1, w2 = torch.meshgrid(torch.linspace(-1.7, 1.7, 41), torch.linspace(-1.7, 1.7, 41), indexing="xy")
-    levels = [0.01, 0.06, 0.18, 0.36, 0.5, 0.75, 1.2, 2, 3.5]
+    levels = [0.02, 0.15, 0.36, 0.5, 0.75, 1.3, 2.4]
     ax.contour(w1, w2, loss((w1, w2)), levels=levels, colors=colour("data"), linewidths=0.7)
     ax.plot(*zip(*results["exact"]["path"][:60], strict=True), color=colour("wrong"), lw=4, alpha=0.5)
     for key in ("beside", "other"):
         concept = "start_a" if key == "beside" else "start_c"
-        ax.plot(*zip(*results[key]["path"][:181:3], strict=True), color=colour(concept), lw=1.4, marker=".", ms=4)
+        ax.plot(*zip(*results[key]["path"][:181:4], strict=True), color=colour(concept), lw=1.4, marker=".", ms=4)
     ax.plot(0, 0, "X", color=colour("truth"), ms=8)
     ax.annotate("saddle", (0, 0), xytext=(10, -5), textcoords="offset points")
     ax.annotate("start", RIDGE, xytext=(8, -4), textcoords="offset points")
@@ -126,22 +125,23 @@ def draw_paths(results):
         (curve.plot(results["beside"]["losses"], color=colour("start_a"))[0], "beside"),
     ]
     curve.set(xlabel="step", ylabel="loss", ylim=(0, 1), xlim=(0, results["steps"]))
-    label_ends(curve, lines)
-    return figure
+    return lines
 
 
-def draw_escape(results):
-    figure, ax = plt.subplots(figsize=(5.2, 3.3))
+def draw_escape(ax, results):
     decades = [row["decade"] for row in results["escapes"]]
     ax.plot(decades, [row["steps"] for row in results["escapes"]], "o", color=colour("start_a"), ms=5)
     slope, through = results["per_decade"]["paper"], results["paper_millionth"]
     ax.plot(decades, [through + slope * (k - 6) for k in decades], color=colour("truth"), lw=1, ls="--")
     ax.set(xlabel="zeros after the point: δ = 10⁻ᵏ, k", ylabel="steps to leave", title="Each zero costs the same again")
-    return figure
 
 
 def draw(results):
-    return {"paths": draw_paths(results), "escape": draw_escape(results)}
+    figure, (paths, curve, escape) = plt.subplots(3, 1, figsize=(5.2, 9.0), height_ratios=(2.1, 1, 1.35))
+    lines = draw_paths(paths, curve, results)
+    draw_escape(escape, results)
+    label_ends(curve, lines)
+    return figure
 
 
 if __name__ == "__main__":
