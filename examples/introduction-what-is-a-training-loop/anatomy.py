@@ -28,7 +28,7 @@ TURNS = 20
 
 # --8<-- [start:points]
 def points():
-    """The line of this series, its heights measured from the hinge at y = 3."""
+    """The line of this series, seen from a hinge at y = 3."""
     x, y = noisy_line(100, slope=2.0, intercept=3.0, noise=0.2, seed=42)
     return x, y - 3.0
 

@@ -158,7 +158,7 @@ def test_both_loops_give_the_same_weights():
 def test_where_the_hundred_points_lead():
     found = results("anatomy")
     assert found["curvature"] == pytest.approx(0.67, abs=0.005)
-    assert found["factor"] == pytest.approx(2 / 3, abs=0.01)  # "a third of the way"
+    assert found["factor"] == pytest.approx(2 / 3, abs=0.01)  # "a third of what is left"
     best, path = found["best"]["w"], found["paths"]["by_hand"]
     for before, after in list(pairwise(path))[:10]:
         assert (best - after) / (best - before) == pytest.approx(found["factor"], rel=1e-3)
