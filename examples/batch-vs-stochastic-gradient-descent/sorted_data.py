@@ -78,7 +78,7 @@ def run(quick=False):
 def draw(results):
     figure, ax = plt.subplots(figsize=(5.2, 3.8))
     lines = []
-    for name, concept in {"shuffled": "single", "by_x": "data", "by_y": "wrong"}.items():
+    for name, concept in {"shuffled": "truth", "by_x": "data", "by_y": "wrong"}.items():
         curve = results["curves"][name]
         at = [k / PER_EPOCH for k in range(len(curve))]
         lines.append((ax.plot(at, curve, **line(concept) | {"linestyle": "-"}, lw=1.3)[0], NAMES[name]))

@@ -71,7 +71,7 @@ def loader_seconds_per_step(x, y, batch_size, generator):
 
 # --8<-- [start:turns]
 def take_turns(measurements, repeats):
-    """10 %, median and 90 % of the seconds each measurement returns."""
+    """Lower quartile, median and upper quartile of the seconds each measurement returns."""
     found = {name: [] for name in measurements}
     shuffled = random.Random(0)
     for turn in range(repeats + 1):
@@ -85,7 +85,7 @@ def take_turns(measurements, repeats):
 
 def quantiles(seconds):
     return torch.tensor(seconds, dtype=torch.float64).quantile(
-        torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+        torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
     ).tolist()
 
 

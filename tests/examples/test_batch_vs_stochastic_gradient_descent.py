@@ -177,7 +177,10 @@ def test_the_hover_on_paper():
     for size in ("5", "20"):
         assert found["fast"][size]["low"] < found["refined"]["median"] < found["fast"][size]["high"]
         assert found["fast"][size]["median"] == pytest.approx(found["refined"]["median"], rel=0.03)
-    assert found["fast"]["1"]["low"] > found["refined"]["high"]
+    assert found["fast"]["1"]["median"] > 1.04 * found["refined"]["high"]
+    # With nothing left out, theory and runs agree at every size.
+    for size in ("1", "5", "20"):
+        assert found["fast"][size]["median"] == pytest.approx(found["exact"][size], rel=0.03)
 
 
 def test_the_derivation_solves_its_own_equation():
@@ -367,7 +370,7 @@ def test_accumulation_against_autograd_on_everything(micro_batch):
 
 def test_the_number_question_and_its_mistakes():
     assert noise(0.8, 100, 25) == pytest.approx(0.0242, abs=0.00005)
-    mistakes = {0.032: 0.8 / 25, 0.16: 0.8 / math.sqrt(25), 0.606: 0.8 * 75 / 99, 0.024: 0.8 / 25 * 75 / 100}
+    mistakes = {0.032: 0.8 / 25, 0.16: 0.8 / math.sqrt(25), 0.606: 0.8 * 75 / 99}
     for typed, computed in mistakes.items():
         assert computed == pytest.approx(typed, abs=0.0005)
 
