@@ -80,7 +80,10 @@ def draw_frame(frame, results):
     ax.set(xlim=(-2, 6), ylim=(0, 6), aspect="equal", xlabel="w", ylabel="b", title=f"lr {frame['lr']:.3f}: {share}")
     strip.plot(frame["excess"], color=colour(side))
     strip.set(yscale="log", xlim=(0, len(frame["excess"]) - 1), ylim=(1e-8, 1e4), xlabel="step", ylabel="excess")
-    strip.set_yticks([1e-8, 1e-4, 1, 1e4])
+    # Few ticks, and labels without formulas: twenty pictures are drawn.
+    ax.set(xticks=range(-2, 7, 2), yticks=range(0, 7, 2))
+    strip.set_xticks(range(0, len(frame["excess"]), 10))
+    strip.set_yticks([1e-8, 1, 1e4], ["10⁻⁸", "1", "10⁴"])
     strip.minorticks_off()
     return figure
 
