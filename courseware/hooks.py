@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from itertools import groupby
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -82,10 +83,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
-    """Read the glossary, and which pages link to its terms."""
+    """Check the posts' numbers; read the glossary, and which pages link to its terms."""
     global _glossary
-    _glossary = glossary.read(Path(config.docs_dir))
     sources = [(page, *get_data(page.file.content_string)) for page in nav.pages]
+    complaints = [
+        complaint
+        for _, part in groupby(sources, key=lambda source: source[0].parent)
+        for complaint in pages.check_order([(page.file.src_uri, meta) for page, _, meta in part])
+    ]
+    if complaints:
+        raise PluginError("\n".join(complaints))
+    _glossary = glossary.read(Path(config.docs_dir))
     _glossary.note_uses(
         (str(meta.get("title", page.title)), page.file.src_uri, markdown) for page, markdown, meta in sources
     )

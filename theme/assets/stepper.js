@@ -64,26 +64,28 @@ class Stepper {
     }
     this.status.textContent = text;
     this.update();
-    if (first) this.fetchOthers();
+    if (first) this.replaceStill();
   }
 
-  /** Images that change, beside the stills, which do not. */
+  /** Images that change, beside the stills, which do not. Not copies: those would fetch what nobody sees. */
   addImages() {
     this.images = this.stills.map((still) => {
-      const image = still.cloneNode();
+      const image = element("img", { className: `${still.className} stepper__frame`, loading: "lazy" });
+      for (const name of ["width", "height"]) image.setAttribute(name, still.getAttribute(name));
       still.classList.add("stepper__still");
-      image.classList.add("stepper__frame");
       still.after(image);
       return image;
     });
-    this.figure.dataset.used = "";
   }
 
-  /** Whoever has used the figure once will use it again: fetch the other frames in the scheme that is shown. */
-  fetchOthers() {
-    const scheme = SCHEMES[this.images.findIndex((image) => image.checkVisibility())];
+  /** Show the first frame when it has arrived; whoever has asked for one will ask for others, so fetch those. */
+  async replaceStill() {
+    const shown = this.stills.findIndex((still) => still.checkVisibility());
+    this.images[shown].loading = "eager"; // it is not displayed yet
+    await this.images[shown].decode().catch(() => {});
+    this.figure.dataset.used = "";
     const others = this.frames.filter((_, place) => place !== this.place && place !== Number(this.figure.dataset.still));
-    this.fetched = others.map((frame) => element("img", { src: frame[scheme] }));
+    this.fetched = others.map((frame) => element("img", { src: frame[SCHEMES[shown]] }));
   }
 
   update() {
