@@ -16,7 +16,7 @@ from trainloop.figures import label_ends, line
 
 SIZES = (1, 3, 10, 30, 100, 300, 1000)
 POINTS = 100
-REPEATS = 3
+REPEATS = 7
 
 
 class Counted:
@@ -98,15 +98,14 @@ def work(layers, n):
     return passes_of_backward(x, [torch.zeros(shape, dtype=torch.float64) for shape in shapes])
 
 
-def seconds(methods, loss, θ, repeats):
-    """Median seconds of each method; they take turns, so that a busy moment of the machine meets all."""
-    times = {name: [] for name in methods}
-    for _ in range(repeats):
-        for name, method in methods.items():
-            began = time.perf_counter()
-            method(loss, θ)
-            times[name].append(time.perf_counter() - began)
-    return {name: statistics.median(taken) for name, taken in times.items()}
+def seconds(method, loss, θ, repeats):
+    """Median of at least `repeats` timings, and of as many as fit into a fiftieth of a second."""
+    times = []
+    while len(times) < repeats or sum(times) < 0.02:
+        began = time.perf_counter()
+        method(loss, θ)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
 
 
 def run(quick=False):
@@ -122,7 +121,7 @@ def run(quick=False):
         row["autograd_work"] = work(1, n)
         row["difference"] = (gradients["central"] - gradients["autograd"]).abs().max().item()
         rows.append(row)
-        clock = seconds(METHODS, loss, θ, repeats)
+        clock = {name: seconds(method, loss, θ, repeats) for name, method in METHODS.items()}
         times.append({"n": n, "ratio": clock["central"] / clock["autograd"]} | clock)
     return {"rows": rows, "times": times, "deep_work": work(4, 32), "repeats": repeats}
 

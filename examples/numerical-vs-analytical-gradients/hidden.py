@@ -14,6 +14,7 @@ from trainloop.figures import colour, line
 SEEDS = range(10)
 STEPS = 300
 LEARNING_RATE = 0.5
+EVERY = 10  # steps between two points of a drawn curve
 
 BUGS = {
     "factor": "factor 2 forgotten",
@@ -65,7 +66,7 @@ def run(quick=False):
     for bug in ("none", *BUGS):
         losses = torch.tensor([train(seed, bug, steps) for seed in seeds], dtype=torch.float64)
         low, middle, high = (losses.quantile(q, dim=0) for q in (0.1, 0.5, 0.9))
-        curves[bug] = {"low": low[::5].tolist(), "median": middle[::5].tolist(), "high": high[::5].tolist()}
+        curves[bug] = {"low": low[::EVERY].tolist(), "median": middle[::EVERY].tolist(), "high": high[::EVERY].tolist()}
         ends[bug] = losses[:, -1]
         fallen = losses[:, 0] / losses[:, -1]
         rows.append({
@@ -76,7 +77,7 @@ def run(quick=False):
             "halved": int((fallen > 2).sum()),
             "worse": None if bug == "none" else int((ends[bug] > 1.1 * ends["none"]).sum()),
         })
-    return {"curves": curves, "rows": rows, "seeds": len(seeds), "every": 5, "floor": 0.05**2}
+    return {"curves": curves, "rows": rows, "seeds": len(seeds), "every": EVERY, "floor": 0.05**2}
 
 
 def draw(results):
@@ -89,7 +90,8 @@ def draw(results):
         ax.plot(steps, right["median"], color=colour("autograd"), lw=1.3)
         ax.plot(steps, curve["median"], **line("wrong"))
         ax.set(yscale="log")
-        ax.set_title(title, fontsize=11)
+        ax.set_title(title, fontsize=11, weight="normal")
+    figure.suptitle("Six wrong gradients, five falling losses", x=0.01, ha="left", fontsize=12, weight="bold")
     for ax in axes[-1]:
         ax.set_xlabel("step")
     for ax in axes[:, 0]:

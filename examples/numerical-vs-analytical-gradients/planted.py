@@ -174,6 +174,7 @@ def run(quick=False):
 
 def draw(results):
     figure, axes = plt.subplots(3, 2, figsize=(5.2, 7.4))
+    figure.suptitle("The pattern of the ratios names the bug", x=0.01, ha="left", fontsize=12, weight="bold")
     drawn = {name: title for name, (title, _) in BUGS.items() if name != "no_sum"}
     for ax, (name, title) in zip(axes.flat, drawn.items(), strict=True):
         W, b = results["reports"][name]
@@ -191,7 +192,7 @@ def draw(results):
         ax.tick_params(length=0)
         ax.grid(visible=False)
         ax.spines[:].set_visible(False)
-        ax.set_title(title, fontsize=11)
+        ax.set_title(title, fontsize=11, weight="normal")
     return figure
 
 

@@ -19,7 +19,7 @@ STEPS = {
     1e-4: "h = 10⁻⁴: as good as it gets",
     1e-5: "h = 10⁻⁵: worse again",
     1e-6: "h = 10⁻⁶: the curve has stairs",
-    3e-7: "h = 3 × 10⁻⁷: the slope of a step or two",
+    3e-7: "h = 3 × 10⁻⁷: the slope of three steps",
     1e-7: "h = 10⁻⁷: one step up, one down",
     1e-8: "h = 10⁻⁸: no step left",
 }

@@ -276,7 +276,9 @@ def test_the_pattern_names_the_bug():
     assert sign[0]["element"] == "2, 0"
     assert sign[0]["claimed"] == pytest.approx(-sign[0]["measured"], rel=1e-6)
     slopes = everywhere("no_slope_of_tanh")
-    assert min(abs(a - b) for i, a in enumerate(slopes) for b in slopes[:i]) > 1e-3
+    assert all(abs(ratio - 1) > 0.1 for ratio in slopes)
+    assert round(min(slopes), 2) == -1.33
+    assert round(max(slopes)) == 243
     small = sorted(abs(ratio - 1) for ratio in everywhere("no_last_sample"))
     assert small[0] > 1e-5
     assert small[6] < 0.05  # "for most"
@@ -298,7 +300,7 @@ def test_five_of_six_bugs_hide_behind_a_falling_loss():
     assert rows["factor 2 forgotten"]["median"] < 1.2 * rows["as it should be"]["median"]
     assert rows["b: sum over everything"]["worse"] == rows["one sign"]["worse"] == seeds
     # "even helps at first"
-    early = 4  # step 20
+    early = 20 // found["every"]
     curves = found["curves"]
     assert curves["slope"]["median"][early] < curves["none"]["median"][early]
 
