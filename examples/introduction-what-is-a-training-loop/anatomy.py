@@ -6,8 +6,6 @@ One weight fitted to 100 points twice: in bare tensors, and in torch's own names
 from the two functions' own lines, and the shapes from their tensors. Takes two seconds.
 """
 
-# ruff: noqa: B007 – `epoch` is what a reader will find in every loop, used or not
-
 import inspect
 import re
 
@@ -21,6 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from trainloop.data import noisy_line
 from trainloop.figures import colour, label_ends, line
 
+# ruff: noqa: B007 – `epoch` is what a reader will find in every loop, used or not
 VERBS = ("data", "predict", "measure", "differentiate", "update")
 LEARNING_RATE = 0.5
 TURNS = 20

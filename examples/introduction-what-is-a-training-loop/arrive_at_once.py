@@ -16,7 +16,7 @@ REST = 2.0
 
 # --8<-- [start:solution]
 def factor(lr):
-    """What one turn leaves of the distance to rest; a negative sign means that it lands on the other side."""
+    """What a turn leaves of the distance; negative: on the other side."""
     return 1 - lr * 2 * sum(x * x for x, _ in NAILS) / len(NAILS)
 
 

@@ -18,7 +18,7 @@ def gradient_at(w):
 
 
 def three_turns(step):
-    """w at the start and after each of three turns; `step` says how the next w comes from the present one."""
+    """w at the start and after each turn; `step` makes the next w."""
     weights = [START]
     for _ in range(3):
         weights.append(step(weights[-1]))

@@ -45,7 +45,8 @@ def printed(source):
 # --8<-- [start:without]
 def without(source, verb):
     """Run the ten lines with the line of one verb deleted."""
-    kept = [text for text in source.splitlines() if not text.endswith(f"# {verb}")]
+    lines = source.splitlines()
+    kept = [text for text in lines if not text.endswith(f"# {verb}")]
     rows, stopped = printed("\n".join(kept))
     return {
         "deleted": verb,

@@ -33,7 +33,7 @@ def rest():
 
 
 def curvature():
-    """How much the gradient grows when w grows by one: the same everywhere."""
+    """How much the gradient grows when w grows by one."""
     return 2 * sum(x * x for x, _ in NAILS) / len(NAILS)
 
 
