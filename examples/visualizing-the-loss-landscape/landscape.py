@@ -141,8 +141,9 @@ def draw_surface(ax, results):
     ax.plot_surface(
         ws, bs, heights, rstride=1, cstride=1, color=ink, alpha=0.3, edgecolor=ink, linewidth=0.4, shade=False
     )
-    path = results["path"][:41]
-    ax.plot(*zip(*path, strict=True), results["losses"][:41], color=colour("update"), lw=1.5, marker=".", ms=4)
+    losses = results["losses"][:41]
+    path = results["path"][: len(losses)]
+    ax.plot(*zip(*path, strict=True), losses, color=colour("update"), lw=1.5, marker=".", ms=4)
     best = results["best"]
     ax.plot([best["w"]], [best["b"]], [best["loss"]], "*", color=colour("truth"), ms=11)
     ax.view_init(elev=34, azim=-48)
