@@ -59,7 +59,8 @@ def draw(results):
     right = ax.plot(results["right"], **line("autograd"))[0]
     wrong = ax.plot(results["wrong"], **line("wrong"))[0]
     ax.axhline(results["floor"], color=colour("data"), ls=":", lw=1.2)
-    ax.text(99, results["floor"] / 200, "the best any line can do", color=colour("data"), ha="right")
+    place = (len(results["right"]) - 1, results["floor"] / 200)
+    ax.text(*place, "the best any line can do", color=colour("data"), ha="right")
     ax.set(yscale="log", xlabel="epoch", ylabel="mean squared error", title="Too good to be a line")
     label_ends(ax, [(right, "right"), (wrong, "no mean")])
     return figure
