@@ -214,7 +214,7 @@ def run(quick=False):
     verdicts = []
     for path in sorted(LOOPS.glob("*.py")):
         verb, words = check(load(path))
-        verdicts.append({"loop": path.stem.replace("_", " "), "verb": verb or "none", "words": words})
+        verdicts.append({"loop": path.stem.replace("_", " "), "says": words if verb is None else f"{verb}: {words}"})
     return {"verdicts": verdicts, "known": len(MISTAKES) + len(ERRORS), "epochs": EPOCHS, "lr": LR}
 
 
