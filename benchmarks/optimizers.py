@@ -65,16 +65,26 @@ def small() -> list[tuple[int, ...]]:
     return [(32,), (16, 16)] * 100
 
 
-WORKLOADS = {"resnet18": resnet18, "mlp": mlp, "small": small}
+def embedding() -> list[tuple[int, ...]]:
+    return [(50_000, 64)]  # of which a batch has used a few rows
+
+
+WORKLOADS = {"resnet18": resnet18, "mlp": mlp, "small": small, "embedding": embedding}
+USED_ROWS = 2_048
 COMPILED = ("resnet18", "mlp")  # a program of 200 updates takes a minute to compile, for every rule
 
 
-def parameters(shapes: Iterable[tuple[int, ...]], device: str) -> Params:
+def parameters(shapes: Iterable[tuple[int, ...]], device: str, sparse: bool = False) -> Params:
     generator = torch.Generator().manual_seed(0)
     params = []
     for shape in shapes:
         p = nn.Parameter(torch.randn(shape, generator=generator).to(device))
-        p.grad = torch.randn(shape, generator=generator).to(device)
+        if sparse:
+            rows = torch.randint(shape[0], (1, USED_ROWS), generator=generator)
+            values = torch.randn(USED_ROWS, *shape[1:], generator=generator)
+            p.grad = torch.sparse_coo_tensor(rows, values, shape).to(device)
+        else:
+            p.grad = torch.randn(shape, generator=generator).to(device)
         params.append(p)
     return params
 
@@ -90,6 +100,7 @@ class Rule:
     peers: dict[str, Callable[[Any, Params], torch.optim.Optimizer]] = field(default_factory=dict)
     cycle: int = 1  # steps after which the work repeats
     matrices: bool = False  # takes matrices alone: filters are flattened, vectors left out
+    sparse: bool = False  # takes sparse gradients alone: it has a workload of its own
     make: Make | None = None  # ours, where it takes more than parameters and options
 
 
@@ -121,6 +132,7 @@ RULES = {
     "RAdam": Rule(),
     "ASGD": Rule(),
     "Rprop": Rule(),
+    "SparseAdam": Rule(sparse=True),
     "Adafactor": Rule(),
     "Muon": Rule(matrices=True),
     "LBFGS": Rule({"max_iter": 1}),
@@ -146,7 +158,7 @@ RULES = {
         },
     ),
     "Adam8bit": Rule(),
-    "SophiaG": Rule({}, {"pytorch_optimizer": lambda lib, params: _sophia(lib, params)}),
+    "SophiaG": Rule({"weight_decay": 0.1}, {"pytorch_optimizer": lambda lib, params: _sophia(lib, params)}),
     "Lookahead": Rule(
         {},
         {
@@ -168,9 +180,15 @@ RULES = {
 
 
 def _sophia(lib: Any, params: Params) -> torch.optim.Optimizer:
-    optimizer = lib.SophiaH(params, lr=LR, update_period=1 << 30)  # the update alone: estimating h is not part of it
+    # The update alone: estimating h is not part of it.
+    optimizer = lib.SophiaH(params, lr=LR, weight_decay=0.1, update_period=1 << 30)
     optimizer.step(hessian=[torch.ones_like(p) for p in params])
     return optimizer
+
+
+def workloads(rule: Rule) -> list[str]:
+    """What the rule is measured on."""
+    return [name for name in WORKLOADS if (name == "embedding") == rule.sparse]
 
 
 def contenders(name: str, rule: Rule, device: str, compiled: bool) -> dict[str, Make]:
@@ -246,7 +264,7 @@ def measure(name: str, workload: str, device: str, seconds: float, compiled: boo
     state: dict[str, float] = {}
     compile_seconds = None
     for label, make in contenders(name, rule, device, compiled).items():
-        params = parameters(shapes, device)
+        params = parameters(shapes, device, rule.sparse)
         optimizer = make(params)
         step = stepper(optimizer, params, rule.cycle)
         started = time.perf_counter()
@@ -365,7 +383,7 @@ def main() -> None:
     card = run_card(options.device)
     rows = []
     for name in options.rules:
-        for workload in options.workloads:
+        for workload in [known for known in workloads(RULES[name]) if known in options.workloads]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of other libraries
                 compiled = options.compiled and workload in COMPILED

@@ -11,12 +11,17 @@ https://arxiv.org/abs/2102.06171 (adaptive).
 https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
 """
 
+# torch's functions on many tensors at once, torch._foreach_*, have no public name:
+# pyright: reportPrivateImportUsage=false
+
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
+
+from trainloop.parallel import whole
 
 __all__ = ["Tensors", "clip_grad_adaptive_", "clip_grad_norm_", "clip_grad_value_", "total_norm"]
 
@@ -41,7 +46,8 @@ def total_norm(tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: boo
         error_if_nonfinite: raise if the norm is NaN or infinite.
 
     Returns:
-        A scalar tensor on the first tensor's device, with the widest of their dtypes; 0 for no tensors. The
+        A scalar tensor on the first tensor's device, with the widest of their dtypes; 0 for no tensors. Of
+        tensors that FSDP2 has cut (DTensors), the norm of the whole, on every rank. The
         sum is kept in that dtype: among float16 gradients a norm beyond 65,504 is `inf`. A NaN among
         the entries makes the norm NaN, and an infinite entry makes it infinite (for $p > 0$).
 
@@ -53,7 +59,7 @@ def total_norm(tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: boo
     Differs from torch:
         Bitwise equal to `torch.nn.utils.get_total_norm(foreach=False)` for tensors of one dtype, tested on
         the CPU. Of several dtypes, torch sums the tensors' norms grouped by dtype, this function in the
-        order given: the last digits may differ.
+        order given: the last digits may differ. torch's norm of DTensors is a DTensor.
 
     Examples:
         >>> total_norm([torch.tensor([3.0]), torch.tensor([[0.0, -4.0]])])
@@ -68,8 +74,9 @@ def total_norm(tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: boo
     xs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if not xs:
         return torch.tensor(0.0)
+    xs = [x.coalesce().values() if x.is_sparse else x for x in xs]
     norms = [n.to(xs[0].device) for n in torch._foreach_norm(xs, p)]
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms), p)
+    norm = whole(torch.linalg.vector_norm(torch.stack(norms), p))
     if error_if_nonfinite and not norm.isfinite():
         message = f"the norm of order {p} is {norm.item()}, not finite"
         raise RuntimeError(message)

@@ -19,8 +19,9 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
+
+from trainloop.clip import clip_grad_norm_
 
 __all__ = [
     "LANDSCAPES",

@@ -27,8 +27,9 @@ def random_state() -> dict[str, Any]:
     if "numpy" in sys.modules:
         import numpy as np
 
-        state["numpy"] = np.random.get_state(legacy=True)
-        name, keys, *rest = state["numpy"]
+        numpy_state = np.random.get_state(legacy=True)
+        assert isinstance(numpy_state, tuple)  # so legacy=True promises
+        name, keys, *rest = numpy_state
         state["numpy"] = (name, keys.tolist(), *rest)
     if torch.cuda.is_initialized():
         state["cuda"] = torch.cuda.get_rng_state_all()

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import trainloop.optim
 from benchmarks.optimizers import sources
 from trainloop.figures import colour
-from trainloop.optim._base import SMALL
+from trainloop.optim._jobs import SMALL
 
 RECORDED = Path(__file__).resolve().parent / "recorded"
 WORKLOADS = {"resnet18": "ResNet-18", "mlp": "4-layer MLP", "small": "200 small tensors"}
@@ -114,6 +114,7 @@ def run(quick=False):
         "card": cpu["card"],
         "parameters": {row["workload"]: row["parameters"] for row in cpu["rows"] if row["rule"] == "Adam"},
         "tables": found,
+        "sparse": next(row for row in cpu["rows"] if row["rule"] == "SparseAdam"),
         "summary": summary(found, cpu["rows"]),
         "listed_up_to": SMALL,
         "state": [

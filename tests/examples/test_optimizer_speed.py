@@ -5,7 +5,7 @@ import json
 import pytest
 
 import trainloop.optim
-from benchmarks.optimizers import RECORDS, RULES, WORKLOADS, parameters
+from benchmarks.optimizers import RECORDS, RULES, USED_ROWS, WORKLOADS, parameters, workloads
 from courseware import ROOT
 from courseware.example import load
 
@@ -19,8 +19,12 @@ def results():
 
 
 def test_every_optimizer_is_measured_on_every_workload():
-    assert set(RULES) == set(trainloop.optim.__all__) - {"SparseAdam"}  # which takes no dense gradients
-    assert {(row["rule"], row["workload"]) for row in RECORD["rows"]} == {(r, w) for r in RULES for w in WORKLOADS}
+    assert set(RULES) == set(trainloop.optim.__all__)
+    assert {(row["rule"], row["workload"]) for row in RECORD["rows"]} == {
+        (name, workload) for name, rule in RULES.items() for workload in workloads(rule)
+    }
+    assert workloads(RULES["SparseAdam"]) == ["embedding"]
+    assert workloads(RULES["Adam"]) == ["resnet18", "mlp", "small"]
 
 
 def test_every_row_has_times_of_ours_and_of_somebody_else(results):
@@ -39,6 +43,12 @@ def test_workloads_are_what_the_page_says(results):
     for make in WORKLOADS.values():
         for p in parameters(make()[:2], "cpu"):
             assert p.grad is not None and p.grad.shape == p.shape
+
+
+def test_a_sparse_gradient_is_one():
+    (p,) = parameters([(5_000, 4)], "cpu", sparse=True)
+    assert p.grad.is_sparse and p.grad.shape == p.shape
+    assert p.grad._nnz() == USED_ROWS
 
 
 def test_state_is_what_the_rules_need(results):

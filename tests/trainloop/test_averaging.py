@@ -20,8 +20,6 @@ from trainloop.averaging import (
 )
 from trainloop.optim import SGD
 
-torch.set_num_threads(1)  # tensors this small are faster on one
-
 
 def make_model(dtype=torch.float32):
     torch.manual_seed(0)

@@ -33,9 +33,9 @@ def source_of(name: str) -> str:
 @pytest.mark.parametrize("name", MODULES)
 def test_formulas_convert(name):
     converter = pytest.importorskip("math_core").LatexToMathML()
-    docstrings = [node.value for node in ast.walk(ast.parse(source_of(name))) if isinstance(node, ast.Constant)]
-    text = "\n".join(doc for doc in docstrings if isinstance(doc, str) and "\n" in doc)
-    for display, inline in re.findall(r"\$\$(.+?)\$\$|\$([^$]+)\$", text, flags=re.DOTALL):
+    statements = (node.value for node in ast.walk(ast.parse(source_of(name))) if isinstance(node, ast.Expr))
+    docstrings = [x.value for x in statements if isinstance(x, ast.Constant) and isinstance(x.value, str)]
+    for display, inline in re.findall(r"\$\$(.+?)\$\$|\$([^$]+)\$", "\n".join(docstrings), flags=re.DOTALL):
         converter.convert_with_local_state(display or inline, displaystyle=bool(display))
 
 

@@ -1,10 +1,7 @@
 """Initialisers: torch's values to the bit, the formulas' variances, and layers of unit variance."""
 
 import math
-import re
-from pathlib import Path
 
-import math_core
 import pytest
 import torch
 from hypothesis import given, settings
@@ -23,8 +20,6 @@ from trainloop.init import (
     xavier_normal_,
     xavier_uniform_,
 )
-
-torch.set_num_threads(1)  # tensors this small are faster on one
 
 SHAPES = [(3, 5), (5, 3), (4, 4), (1, 7), (16, 3, 3, 3), (2, 8, 5), (6, 2, 3, 3, 3)]
 NONLINEARITIES = ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]
@@ -276,11 +271,3 @@ def test_lsuv_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         lsuv_(model, **{"x": torch.randn(4, 2), **arguments})
     assert not model[0]._forward_hooks
-
-
-def test_formulas_convert():
-    converter = math_core.LatexToMathML()
-    formulas = re.findall(r"\$\$(.+?)\$\$|\$([^$]+)\$", Path(init.__file__).read_text("utf-8"), flags=re.DOTALL)
-    assert len(formulas) > 15
-    for display, inline in formulas:
-        converter.convert_with_local_state(display or inline, displaystyle=bool(display))

@@ -4,9 +4,7 @@ import copy
 import math
 import random
 import re
-from pathlib import Path
 
-import math_core
 import numpy as np
 import pytest
 import torch
@@ -14,11 +12,8 @@ from torch import nn
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 import trainloop.optim
-from trainloop import lr_finder
 from trainloop.lr_finder import LRFinder, LRFinderResult
 from trainloop.optim import SGD, Adam
-
-torch.set_num_threads(1)  # tensors this small are faster on one
 
 X = torch.randn(48, 3, generator=torch.Generator().manual_seed(1))
 Y = torch.randn(48, 1, generator=torch.Generator().manual_seed(2))
@@ -444,11 +439,3 @@ def test_suggestion_is_a_rate_that_trains(method):
     result = LRFinder(model, mse, optimizer).run([(X, Y + 5)], 1e-5, 10, smoothing=0.9)
     assert result.stopped == "diverged"
     assert wall / 500 < result.suggestion(method) < wall
-
-
-def test_formulas_convert():
-    converter = math_core.LatexToMathML()
-    formulas = re.findall(r"\$([^$]+)\$", Path(lr_finder.__file__).read_text("utf-8"))
-    assert len(formulas) >= 5
-    for formula in formulas:
-        converter.convert_with_local_state(formula, displaystyle=False)

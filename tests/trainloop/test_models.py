@@ -1,10 +1,7 @@
 """The networks: shapes, sizes, torchvision's ResNet-18, causality, and signals that keep their size."""
 
 import math
-import re
-from pathlib import Path
 
-import math_core
 import pytest
 import torch
 from torch import nn
@@ -13,8 +10,6 @@ from trainloop import models
 from trainloop.data import digits
 from trainloop.models import MLP, CharTransformer, ResNet18, SmallCNN, deep_relu_net
 from trainloop.optim import Adam
-
-torch.set_num_threads(1)  # tensors this small are faster on one
 
 
 def count(model):
@@ -217,11 +212,3 @@ def test_deep_relu_net_has_exploding_gradients():
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_formulas_convert():
-    converter = math_core.LatexToMathML()
-    formulas = re.findall(r"\$([^$]+)\$", Path(models.__file__).read_text("utf-8"))
-    assert len(formulas) >= 4
-    for formula in formulas:
-        converter.convert_with_local_state(formula, displaystyle=False)

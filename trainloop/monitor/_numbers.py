@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from trainloop.parallel import whole
+
 __all__ = ["to_number", "two_norms"]
 
 
@@ -12,16 +14,10 @@ def two_norms(tensors: list[Tensor]) -> list[float]:
         return []
     norms = [torch.linalg.vector_norm(t, dtype=torch.promote_types(t.dtype, torch.float32)) for t in tensors]
     together = torch.stack([n.to(norms[0].device) for n in norms])
-    numbers: list[float] = _whole(together).tolist()
+    numbers: list[float] = whole(together).tolist()
     return numbers
 
 
 def to_number(x: Tensor | float) -> float:
     """A tensor of one entry, or a number, as a number."""
-    return float(_whole(x.detach())) if isinstance(x, Tensor) else float(x)
-
-
-def _whole(t: Tensor) -> Tensor:
-    """All of a tensor that FSDP has spread over processes; any other as it is."""
-    full: Tensor = t.full_tensor() if hasattr(t, "full_tensor") else t
-    return full
+    return float(whole(x)) if isinstance(x, Tensor) else float(x)

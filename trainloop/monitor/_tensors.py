@@ -1,6 +1,7 @@
 """Which tensors there are, and what is in them."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 
 from torch import Tensor
 
@@ -37,6 +38,6 @@ def tensors_in(x: object, path: str = "") -> Iterator[tuple[str, Tensor]]:
     elif isinstance(x, (tuple, list)):
         for i, value in enumerate(x):
             yield from tensors_in(value, f"{path}[{i}]")
-    elif hasattr(x, "__dataclass_fields__"):
-        for name in x.__dataclass_fields__:
-            yield from tensors_in(getattr(x, name), f"{path}.{name}")
+    elif is_dataclass(x) and not isinstance(x, type):
+        for field in fields(x):
+            yield from tensors_in(getattr(x, field.name), f"{path}.{field.name}")

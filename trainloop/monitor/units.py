@@ -5,6 +5,7 @@ https://cs231n.github.io/neural-networks-3/ (dead units).
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -65,9 +66,9 @@ class DeadUnits(Hooked):
     def _attach(self) -> None:
         self._handles = [self._model.register_forward_pre_hook(lambda *_: self._uses.clear())]
         for name, layer in self._layers.items():
-            self._handles.append(layer.register_forward_hook(lambda _m, _x, out, name=name: self._look(name, out)))
+            self._handles.append(layer.register_forward_hook(partial(self._look, name)))
 
-    def _look(self, name: str, out: Tensor) -> None:
+    def _look(self, name: str, _layer: nn.Module, _inputs: object, out: Tensor) -> None:
         self._uses[name] += 1
         use = self._uses[name]
         key = name if use == 1 else f"{name}#{use}"

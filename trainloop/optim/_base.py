@@ -2,74 +2,34 @@
 
 A rule file adds what is particular: the options, the state, and the update of one parameter. The rule is
 written once and runs in three ways: parameter by parameter; small parameters in one list (`_lists.py`);
-and compiled, after `optimizer.compile()`.
+and compiled, after `optimizer.compile()` (`_compile.py`).
 """
 
 import copy
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from itertools import chain
-from types import FunctionType
-from typing import Any, ClassVar, TypeAlias, cast, overload
+from typing import Any, ClassVar, cast, overload
 
+# torch's functions on many tensors at once, torch._foreach_*, have no public name:
+# pyright: reportPrivateImportUsage=false
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from trainloop.optim._compile import MOST_PROGRAMS, Programs, TooManyProgramsError
+from trainloop.optim._jobs import Group, Job, Numbers, Roster, State
 from trainloop.optim._lists import TensorList
 
-__all__ = ["Group", "Numbers", "Optimizer", "ParamsT", "State", "check_range", "new_step"]
-
-Group: TypeAlias = dict[str, Any]
-"""A parameter group: parameters under `"params"`, and the options that hold for them."""
-
-State: TypeAlias = dict[str, Any]
-"""What an optimizer remembers about one parameter, under the names `torch.optim` gives it."""
-
-Numbers: TypeAlias = dict[str, Any]
-"""Numbers of one step, the same for every parameter that has made as many steps."""
-
-SMALL = 1 << 14
-"""On the CPU, parameters of up to this many elements are updated as one list. Larger ones go one by one: what a
-step computes on the way then stays in the processor's cache, while a list would write all of it out to memory."""
-
-
-MOST_PROGRAMS = 8
-"""How many programs `compile` makes for one optimizer. Then `step` warns, and goes on uncompiled."""
-
-
-class Job:
-    """Parameters of one group that make their step together: equal counters, the same entries in their state.
-
-    Attributes:
-        numbers: what `at_step` returned for them.
-        group: the group's options, and the numbers.
-        listed: whether they are updated in one list.
-        params: the parameters; in the same order `grads`, the gradients to descend, and `states`.
-    """
-
-    __slots__ = ("grads", "group", "listed", "numbers", "params", "states")
-
-    def __init__(self, group: Group, numbers: Numbers, listed: bool) -> None:
-        self.numbers = numbers
-        self.group = {**group, **numbers}
-        self.listed = listed
-        self.params: list[Tensor] = []
-        self.grads: list[Tensor] = []
-        self.states: list[State] = []
-
-    def entries(self, counters: tuple[str, ...]) -> dict[str, list[Tensor]]:
-        """The states, entry by entry, without the counters: what an update needs of those, `at_step` has told it."""
-        return {name: [state[name] for state in self.states] for name in self.states[0] if name not in counters}
+__all__ = ["Group", "Numbers", "Optimizer", "ParamsT", "State", "check_entries", "check_range", "new_step"]
 
 
 class Optimizer(torch.optim.Optimizer):
     """Base class: applies a rule to every parameter that has a gradient.
 
     A subclass brings three methods: `check` refuses options that make no sense, `init_state` says
-    what a new parameter's state is, and `update` is the rule. Two more are there for rules that need
-    them: `at_step` and `begin`.
+    what a new parameter's state is, and `update` is the rule. Four more are there for rules that need
+    them: `check_param`, `begin`, `count` and `at_step`.
 
     It is a `torch.optim.Optimizer`: learning-rate schedulers, hooks, `GradScaler` and checkpoints take
     it as they take torch's own.
@@ -93,6 +53,9 @@ class Optimizer(torch.optim.Optimizer):
     counters: ClassVar[tuple[str, ...]] = ("step",)
     """The state entries that are single numbers, kept in 0-dim tensors. `at_step` gets their values."""
 
+    lazy: ClassVar[frozenset[str]] = frozenset()
+    """The state entries that `update` makes, of their parameter's shape, once it needs them."""
+
     optional: ClassVar[frozenset[str]] = frozenset({"maximize", "decoupled_weight_decay", "differentiable"})
     """Options that a loaded state may lack, as those from older versions of torch do."""
 
@@ -100,6 +63,7 @@ class Optimizer(torch.optim.Optimizer):
     """Whether `update` can be traced: no `if` on a number it computes, no `item`."""
 
     _compiled: Callable[[list[Job]], None] | None = None
+    _rosters: dict[int, Roster] | None = None
 
     def __init__(self, params: ParamsT, defaults: Group) -> None:
         self.check(defaults)
@@ -108,6 +72,14 @@ class Optimizer(torch.optim.Optimizer):
     def check(self, group: Group) -> None:
         """Raise `ValueError` if an option is out of range. Sees the defaults, then every group."""
         raise NotImplementedError
+
+    def check_param(self, p: Tensor) -> None:
+        """Raise `TypeError` or `ValueError` if the rule cannot update this parameter: here, if it is complex."""
+        if p.is_complex():
+            raise TypeError(
+                f"{type(self).__name__} takes real parameters, got {p.dtype}: keep a real one with a "
+                "last dimension of 2, and call torch.view_as_complex on it inside the model"
+            )
 
     def init_state(self, θ: Tensor, group: Group) -> State:
         """Return the state of a parameter before its first update.
@@ -167,54 +139,54 @@ class Optimizer(torch.optim.Optimizer):
 
         # --8<-- [start:step]
         jobs: list[Job] = []
-        for group in self.param_groups:
+        for i, group in enumerate(self.param_groups):
             self.begin(group)
-            jobs += self._jobs(group)
+            jobs += self._jobs(i, group)
         (self._compiled or self._run)(jobs)
         # --8<-- [end:step]
+        if len(self.counters) > 1:
+            self._write_counters(jobs)
+        return loss
+
+    def _jobs(self, i: int, group: Group) -> Iterable[Job]:
+        """Count the step of every parameter of group `i` that has a gradient, and sort them into jobs."""
+        params = [p for p in group["params"] if p.grad is not None]
+        if not params:
+            return
+        grads = [p.grad for p in params]
+        if not self.supports_sparse:
+            self._check_sparse(params, grads)
+        states = [self.state.get(p) or self._new_state(p, group) for p in params]
+        if group["maximize"]:
+            grads = [-g for g in grads]
+        self.count(states)
+        counters = self.counters if type(self).at_step is not Optimizer.at_step else ()  # whoever reads them
+        columns = [[state[name].item() if name in state else None for state in states] for name in counters]
+        counts: list[tuple[Any, ...]] = list(zip(*columns, strict=True)) if counters else [()] * len(states)
+
+        if self._rosters is None:
+            self._rosters = {}
+        bands = self._rosters.setdefault(i, Roster()).sort(params, grads, states, counts, self.elementwise)
+        for listed, band in bands:
+            read = zip(counters, counts[band[0]], strict=True)
+            numbers = self.at_step({name: count for name, count in read if count is not None}, group)
+            if len(band) == len(params):
+                yield Job(group, numbers, listed, params, grads, states)
+            else:
+                some = [params[k] for k in band], [grads[k] for k in band], [states[k] for k in band]
+                yield Job(group, numbers, listed, *some)
+
+    def _new_state(self, p: Tensor, group: Group) -> State:
+        state = self.init_state(p, group)
+        if state:
+            self.state[p] = state
+        return state
+
+    def _write_counters(self, jobs: list[Job]) -> None:
         for job in jobs:
             for name in job.numbers.keys() & set(self.counters):
                 for state in job.states:
                     state[name].fill_(job.numbers[name])
-        return loss
-
-    def _jobs(self, group: Group) -> Iterable[Job]:
-        """Count the step of every parameter that has a gradient, and sort them into jobs."""
-        maximize, counters, elementwise = group["maximize"], self.counters, self.elementwise
-        found: list[tuple[Tensor, Tensor, State]] = []
-        for p in group["params"]:
-            g = p.grad
-            if g is None:
-                continue
-            if g.is_sparse:
-                self._check_sparse(p)
-            state = self.state.get(p)
-            if not state:
-                state = self.init_state(p, group)
-                if state:
-                    self.state[p] = state
-            found.append((p, -g if maximize else g, state))
-        self.count([state for _, _, state in found])
-
-        jobs: dict[Any, Job] = {}
-        for p, g, state in found:
-            counts = [state[name].item() for name in counters if name in state]
-            # On the CPU, a list of bfloat16 tensors rounds the factors of `mul_` and `div_`; a single one does not.
-            listed = (
-                elementwise
-                and type(p) in _PLAIN
-                and not g.is_sparse
-                and (not p.is_cpu or (p.numel() <= SMALL and p.dtype in _LISTED))
-            )
-            key = (listed, p.dtype, p.get_device(), *counts, *state)
-            job = jobs.get(key)
-            if job is None:
-                numbers = self.at_step(dict(zip(counters, counts, strict=False)), group)
-                job = jobs[key] = Job(group, numbers, listed)
-            job.params.append(p)
-            job.grads.append(g)
-            job.states.append(state)
-        return jobs.values()
 
     def _run(self, jobs: list[Job]) -> None:
         """Update the parameters of each job: all in one list, or one by one."""
@@ -257,28 +229,16 @@ class Optimizer(torch.optim.Optimizer):
         """
         if not self.compilable:
             raise TypeError(f"{type(self).__name__} cannot be compiled: its update asks for values it computed")
-        # torch.compile keeps its programs with the function's code, and discards them all when there are
-        # too many. A copy of the code keeps this optimizer's apart from every other's.
-        update_all = FunctionType(_update_all.__code__.replace(), globals())
-        program = torch.compile(update_all, **{"fullgraph": True, "dynamic": False, **options})
-        settings = torch._dynamo.config.patch(capture_scalar_outputs=True, recompile_limit=4 * MOST_PROGRAMS)
-        known: set[str] = set()
+        programs = Programs(self.update, self.counters, list(self.defaults), options)
 
         def run(jobs: list[Job]) -> None:
-            # Everything is an argument, and the numbers that change a tensor: what the program finds by
-            # itself, or is given as a number, becomes a part of it.
-            work = []
-            sparse = [job for job in jobs if any(g.is_sparse for g in job.grads)]
-            self._run(sparse)  # torch.compile takes no sparse tensors
-            jobs = [job for job in jobs if job not in sparse]
-            for job in jobs:
-                numbers = {"lr": job.group["lr"], **job.numbers}
-                names = [name for name, x in numbers.items() if isinstance(x, (float, Tensor))]
-                values = torch.tensor([float(numbers[name]) for name in names], dtype=torch.float64)
-                fixed = {name: job.group[name] for name in (*self.defaults, *job.numbers) if name not in names}
-                work.append((job.params, job.grads, job.entries(self.counters), fixed, names, values))
-            kind = repr([(len(params), list(entries), fixed) for params, _, entries, fixed, _, _ in work])
-            if kind not in known and len(known) == MOST_PROGRAMS:
+            # torch.compile takes no sparse tensors
+            sparse = [job for job in jobs if self.supports_sparse and any(g.is_sparse for g in job.grads)]
+            dense = [job for job in jobs if job not in sparse]
+            self._run(sparse)
+            try:
+                made = programs.run(dense)
+            except TooManyProgramsError:
                 warnings.warn(
                     f"{type(self).__name__} goes on uncompiled: its options, or which parameters have a gradient, "
                     f"changed more than {MOST_PROGRAMS} times. Under OneCycleLR and CyclicLR, cycle_momentum=False "
@@ -286,12 +246,9 @@ class Optimizer(torch.optim.Optimizer):
                     stacklevel=5,
                 )
                 self._compiled = None
-                self._run(jobs)
+                self._run(dense)
                 return
-            with nullcontext() if kind in known else settings:  # they matter to the compiler alone
-                made = program(self.update, work)
-            known.add(kind)
-            for job, entries in zip(jobs, made, strict=True):
+            for job, entries in zip(dense, made, strict=True):
                 for name, entry in entries.items():
                     self._keep(job, name, entry)
 
@@ -301,12 +258,13 @@ class Optimizer(torch.optim.Optimizer):
 
         self._compiled = first_run
 
-    def _check_sparse(self, p: Tensor) -> None:
-        if not self.supports_sparse:
-            raise RuntimeError(
-                f"{type(self).__name__} needs dense gradients, got a sparse one for a parameter of shape "
-                f"{tuple(p.shape)}: give that parameter to SGD, or make its layer with sparse=False"
-            )
+    def _check_sparse(self, params: list[Tensor], grads: list[Tensor]) -> None:
+        for p, g in zip(params, grads, strict=True):
+            if g.is_sparse:
+                raise RuntimeError(
+                    f"{type(self).__name__} needs dense gradients, got a sparse one for a parameter of shape "
+                    f"{tuple(p.shape)}: give that parameter to SGD, or make its layer with sparse=False"
+                )
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group of parameters, after checking the options it sets for itself."""
@@ -318,13 +276,12 @@ class Optimizer(torch.optim.Optimizer):
             if len({id(p) for p in tensors}) != len(tensors):
                 raise ValueError("params must hold each parameter once, got one twice in a group")
         super().add_param_group(param_group)
-        for p in self.param_groups[-1]["params"]:
-            if p.is_complex():
-                self.param_groups.pop()
-                raise TypeError(
-                    f"{type(self).__name__} takes real parameters, got {p.dtype}: keep a real one with a "
-                    "last dimension of 2, and call torch.view_as_complex on it inside the model"
-                )
+        try:
+            for p in self.param_groups[-1]["params"]:
+                self.check_param(p)
+        except (TypeError, ValueError):
+            self.param_groups.pop()
+            raise
 
     def load_state_dict(self, state_dict: State) -> None:
         """Load what `state_dict` returned, of this class or of torch's own.
@@ -347,8 +304,10 @@ class Optimizer(torch.optim.Optimizer):
                     continue
                 if name in self.counters:
                     self.state[p][name] = new_step(float(saved))
-                elif self.state[p].get(name) is saved:
-                    self.state[p][name] = copy.deepcopy(saved)
+                elif self.state[p].get(name) is saved or isinstance(
+                    saved, (dict, list)
+                ):  # new ones hold the same tensors
+                    self.state[p][name] = copy.deepcopy(self.state[p][name])
 
     def _check_state(self, state_dict: State) -> None:
         """Raise `ValueError` if a state is another rule's, or another model's."""
@@ -361,17 +320,21 @@ class Optimizer(torch.optim.Optimizer):
             if missing:
                 raise ValueError(f"state_dict must be {rule}'s, got groups without {', '.join(missing)}")
             for i, p in zip(saved_group["params"], group["params"], strict=True):
-                saved = state_dict["state"].get(i)
-                if not saved or not self.elementwise:
-                    continue
-                wanted = self.init_state(p.new_empty(()), {**group, **saved_group})
-                missing = [name for name in wanted if name not in saved]
-                if missing:
-                    raise ValueError(f"state_dict must be {rule}'s, got a state without {', '.join(missing)}")
-                for name in wanted.keys() - set(self.counters):
-                    if saved[name].shape != p.shape:
-                        shapes = f"{tuple(p.shape)}, the shape of its parameter, got {tuple(saved[name].shape)}"
-                        raise ValueError(f"{name} of parameter {i} must have shape {shapes}")
+                saved = {name: x for name, x in state_dict["state"].get(i, {}).items() if x is not None}
+                if saved:
+                    self.check_saved(p, saved, {**group, **saved_group})
+
+    def check_saved(self, p: Tensor, saved: State, group: Group) -> None:
+        """Raise `ValueError` if what was saved of a parameter is not this rule's state of it.
+
+        Args:
+            p: the parameter.
+            saved: its saved state.
+            group: its saved options.
+        """
+        own = self.init_state(torch.empty(p.shape, dtype=p.dtype, device="meta"), group)  # takes no memory
+        own |= {name: p for name in self.lazy if name in saved}
+        check_entries(type(self).__name__, own, saved, but=self.counters)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Accept a pickle or a state_dict, also from torch's own class or an older version.
@@ -417,6 +380,26 @@ def new_step(start: float = 0.0) -> Tensor:
     """Return a counter as torch keeps it: a scalar in main memory, float32 unless float64 is the default."""
     float64 = torch.get_default_dtype() == torch.float64
     return torch.tensor(start, dtype=torch.float64 if float64 else torch.float32, device="cpu")
+
+
+def check_entries(rule: str, own: State, saved: State, but: tuple[str, ...] = ()) -> None:
+    """Raise `ValueError` unless a saved state has the entries of a rule's own, each of the same shape.
+
+    Args:
+        rule: the rule's name, for the message.
+        own: what the state should be like.
+        saved: what it is.
+        but: entries whose shape does not matter.
+    """
+    for names, what in ((own.keys() - saved.keys(), "without"), (saved.keys() - own.keys(), "with")):
+        if names:
+            raise ValueError(f"state_dict must be {rule}'s, got a state {what} {', '.join(sorted(map(str, names)))}")
+    for name, x in own.items():
+        if isinstance(x, dict):
+            check_entries(rule, x, saved[name])
+        elif isinstance(x, Tensor) and name not in but and saved[name].shape != x.shape:
+            shapes = f"{tuple(x.shape)} for its parameter, got {tuple(saved[name].shape)}"
+            raise ValueError(f"{name} must have shape {shapes}")
 
 
 def check_range(group: Group, *options: str, below: float | None = None, count: int | None = None) -> None:

@@ -142,9 +142,9 @@ class Adafactor(Optimizer):
             R, C = state["row_var"], state["col_var"]
             R.lerp_(_mean_square(g, dim=-1), group["new_share"])
             C.lerp_(_mean_square(g, dim=-2), group["new_share"])
-            mean = R.mean(dim=-2, keepdim=True).clamp_(min=ε1)
-            V = (R @ C).div_(mean)
-        u = V.clamp_(min=ε1 * ε1).rsqrt_().mul_(g)  # g / max(√V, ε₁)
+            mean = R.mean(dim=-2, keepdim=True).clamp_min_(ε1)
+            V = (R * C).div_(mean)
+        u = V.clamp_min_(ε1 * ε1).rsqrt_().mul_(g)  # g / max(√V, ε₁)
         θ.add_(u, alpha=-α / max(1.0, _rms(u, group["d"])))
 
     # --8<-- [end:update]
@@ -158,6 +158,6 @@ def _mean_square(g: Tensor, dim: int) -> Tensor:
 
 def _rms(x: Tensor, unit: float = 1.0) -> float:
     """The root of the mean square of x, in this unit."""
-    norm: float = x.norm(2).item()
+    norm: float = torch.linalg.vector_norm(x).item()  # x.norm() takes a long way there
     root: float = x.numel() ** 0.5
     return norm / (root * unit)

@@ -122,6 +122,11 @@ class Adam8bit(Adam):
 
     # --8<-- [end:update]
 
+    def check_saved(self, p: Tensor, saved: State, group: Group) -> None:
+        if "exp_avg_scale" not in saved:
+            group = {**group, "min_8bit_size": p.numel() + 1}  # Adam's state
+        super().check_saved(p, saved, group)
+
     def load_state_dict(self, state_dict: State) -> None:
         """Load a state, also one of Adam's: a parameter that has no codes there gets 32-bit moments.
 

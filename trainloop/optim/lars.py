@@ -67,6 +67,8 @@ class LARS(Optimizer):
         [2.5, 4.0]
     """
 
+    lazy = frozenset({"momentum_buffer"})
+
     def __init__(
         self,
         params: ParamsT,
@@ -108,9 +110,7 @@ class LARS(Optimizer):
 
         u = g.add(θ, alpha=λ) if λ != 0 else g.clone()  # g + λθ
         if group["adapt"]:
-            size = θ.norm()
-            length = g.norm().add_(size, alpha=λ)  # ‖g‖ + λ‖θ‖
-            u.mul_(ratio(size, length, τ))  # r(g + λθ)
+            u.mul_(ratio(θ.norm(), g.norm(), τ, λ))  # r = τ‖θ‖ / (‖g‖ + λ‖θ‖)
         if μ != 0:
             b = state.get("momentum_buffer")
             if b is None:

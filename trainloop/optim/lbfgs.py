@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainloop.optim._base import Group, Optimizer, ParamsT, State, check_range
+from trainloop.optim._base import Group, Optimizer, ParamsT, State, check_entries, check_range
 from trainloop.optim._strong_wolfe import Length, Trial, search
 
 __all__ = ["LBFGS"]
@@ -133,6 +133,15 @@ class LBFGS(Optimizer):
         return {"func_evals": 0, "n_iter": 0}
 
     # --8<-- [end:state]
+
+    def check_saved(self, p: Tensor, saved: State, group: Group) -> None:
+        own = self.init_state(p, group)
+        if saved.get("n_iter"):
+            flat = torch.empty(sum(q.numel() for q in self.param_groups[0]["params"]), device="meta")
+            own |= {"d": flat, "prev_flat_grad": flat}
+            own |= dict.fromkeys(("t", "prev_loss", "old_dirs", "old_stps", "ro", "H_diag"))
+            own |= {"al": None} if "al" in saved else {}
+        check_entries("LBFGS", own, saved)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float:  # type: ignore[override]

@@ -10,7 +10,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from trainloop.optim._base import Group, State
+from trainloop.optim._base import Group, State, check_entries
 
 __all__ = ["Lookahead"]
 
@@ -219,6 +219,10 @@ class Lookahead(torch.optim.Optimizer):
                 "state_dict must be one of Lookahead, got one without slow weights: load it into the inner "
                 "optimizer, and wrap that"
             )
+        for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=False):
+            for p, i in zip(group["params"], saved["params"], strict=False):  # the inner optimizer counts them
+                own = {k: x for k, x in state_dict["state"].get(i, {}).items() if k in SLOW}
+                check_entries("Lookahead", dict.fromkeys(own, p), own)
         groups = [{k: x for k, x in group.items() if k != "lookahead"} for group in state_dict["param_groups"]]
         fast = {i: {k: x for k, x in state.items() if k not in SLOW} for i, state in state_dict["state"].items()}
         fast = {i: state for i, state in fast.items() if state}  # no entry where the inner optimizer had none

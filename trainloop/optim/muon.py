@@ -114,13 +114,10 @@ class Muon(Optimizer):
                 f"got {group['adjust_lr_fn']!r}"
             )
 
-    def add_param_group(self, param_group: Group) -> None:
-        """Add a group of matrices; `ValueError` if one is something else."""
-        super().add_param_group(param_group)
-        for p in self.param_groups[-1]["params"]:
-            if p.dim() != 2:
-                self.param_groups.pop()
-                raise ValueError(f"params must be matrices, got one of shape {tuple(p.shape)}: give it to AdamW")
+    def check_param(self, p: Tensor) -> None:
+        super().check_param(p)
+        if p.dim() != 2:
+            raise ValueError(f"params must be matrices, got one of shape {tuple(p.shape)}: give it to AdamW")
 
     # --8<-- [start:state]
     def init_state(self, θ: Tensor, group: Group) -> State:
@@ -141,7 +138,7 @@ class Muon(Optimizer):
         Q = newton_schulz(B, abc, k, group["eps"])
         r = _ratio(θ.shape, group["adjust_lr_fn"])
         θ.mul_(1 - η * λ)  # θ = (1 − ηλ)θ
-        θ.add_(Q, alpha=-η * r)  # θ = θ − ηrQ
+        θ.add_(Q.to(θ.dtype), alpha=-η * r)  # θ = θ − ηrQ
 
     # --8<-- [end:update]
 

@@ -59,6 +59,8 @@ class SGD(Optimizer):
 
     supports_sparse = True
 
+    lazy = frozenset({"momentum_buffer"})
+
     def __init__(
         self,
         params: ParamsT,

@@ -212,8 +212,10 @@ def _merge(shape: torch.Size, limit: int) -> tuple[int, ...]:
 def _rotate(G: Tensor, bases: dict[int, Tensor], back: bool = False) -> Tensor:
     """Write `G` in the coordinates of these bases, or back in its own: Q_Lᵀ G Q_R, or Q_L G Q_Rᵀ."""
     for axis in range(G.dim()):  # each turn moves the first dimension to the end
-        Q = bases.get(axis)
-        G = G.movedim(0, -1) if Q is None else torch.tensordot(G, Q, dims=([0], [1 if back else 0]))
+        G = G.movedim(0, -1)
+        if axis in bases:
+            Q = bases[axis]
+            G = G @ (Q.T if back else Q)
     return G
 
 

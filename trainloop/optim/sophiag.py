@@ -198,7 +198,7 @@ class SophiaG(Optimizer):
 
         m.lerp_(g, 1 - β1)  # m = β₁m + (1 − β₁)g
         scale = h.mul(γ).clamp_min_(ε)  # max(γh, ε)
-        u = scale.reciprocal_().mul_(m).clamp_(-1, 1)
+        u = m.div(scale).clamp_(-1, 1)
         if λ != 0:
             θ.mul_(1 - η * λ)  # θ = (1 − ηλ)θ
         θ.add_(u, alpha=-η)  # θ = θ − ηu

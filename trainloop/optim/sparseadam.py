@@ -82,15 +82,12 @@ class SparseAdam(Optimizer):
             if group[option] == 0:
                 raise ValueError(f"{option} must be > 0, got {group[option]}")
 
-    def add_param_group(self, param_group: Group) -> None:
-        """Add a group of parameters; `ValueError` if one is stored sparsely."""
-        super().add_param_group(param_group)
-        for p in self.param_groups[-1]["params"]:
-            if p.is_sparse:
-                self.param_groups.pop()
-                raise ValueError(
-                    f"params must be dense, got a sparse one of shape {tuple(p.shape)}: only gradients are sparse"
-                )
+    def check_param(self, p: Tensor) -> None:
+        super().check_param(p)
+        if p.is_sparse:
+            raise ValueError(
+                f"params must be dense, got a sparse one of shape {tuple(p.shape)}: only gradients are sparse"
+            )
 
     def begin(self, group: Group) -> None:
         for p in group["params"]:
@@ -103,7 +100,9 @@ class SparseAdam(Optimizer):
     def state_dict(self) -> dict[str, Any]:
         """Return state and options as torch's class does: with the step as a whole number."""
         saved = super().state_dict()
-        saved["state"] = {i: {**state, "step": int(state["step"])} for i, state in saved["state"].items()}
+        saved["state"] = {
+            i: {**state, "step": int(state["step"])} if state else state for i, state in saved["state"].items()
+        }
         return saved
 
     # --8<-- [start:state]

@@ -1,8 +1,15 @@
-"""What the schedules with a warmup share: the rise, and a recursion that works for any schedule of factors."""
+"""What the schedules with a warmup share: the rise, their options, and a recursion for any schedule of factors."""
+
+from collections.abc import Callable
+from functools import cache
+from inspect import signature
+from typing import ClassVar
+
+from torch.optim import Optimizer
 
 from trainloop.schedulers._base import Lr, Scheduler, check_count, require
 
-__all__ = ["WarmupScheduler", "check_factors", "check_total", "warmup_factor"]
+__all__ = ["WarmupDecayScheduler", "WarmupScheduler", "check_factors", "check_total", "warmup_factor"]
 
 
 def warmup_factor(step: int, warmup_steps: int, start_factor: float | None) -> float:
@@ -27,7 +34,8 @@ def warmup_factor(step: int, warmup_steps: int, start_factor: float | None) -> f
 class WarmupScheduler(Scheduler):
     """Base class: carries a schedule of the form `base_lr * factor(step)`.
 
-    A subclass brings `factor`. The recursion multiplies the current learning rate by
+    A subclass names its function, `schedule`, and has an attribute for each of the function's options, set
+    before this constructor is called. The recursion multiplies the current learning rate by
     `factor(t) / factor(t - 1)`, so that other schedulers' factors stay.
 
     Two cases start from the base learning rate instead. Where nothing else has changed the learning rate,
@@ -35,23 +43,58 @@ class WarmupScheduler(Scheduler):
     nothing is left to multiply, and what other schedulers did before is lost.
     """
 
+    schedule: ClassVar[Callable[..., float]]
+    """The function: `schedule(step, lr, **options)` is the learning rate at a step."""
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int) -> None:
+        self.factor(0)  # refuses options that are out of range, before the optimizer is touched
+        super().__init__(optimizer, last_epoch)
+
     def factor(self, step: int) -> float:
         """Return the share of the base learning rate at a step."""
-        raise NotImplementedError
+        options = {name: getattr(self, name) for name in _option_names(self.schedule)}
+        return self.schedule(step, 1.0, **options)
 
+    # --8<-- [start:recursion]
     def next_lr(self, lr: Lr, base_lr: Lr) -> Lr:
         t = self.last_epoch
         if t == 0:
             return lr * self.factor(0)
         if self._is_initial:
-            return lr  # resumed: the optimizer has this step's learning rate
+            return lr  # resumed: the optimizer has this step's
         before = self.factor(t - 1)
         if before == 0 or lr == base_lr * before:
             return base_lr * self.factor(t)
         return lr * (self.factor(t) / before)
 
+    # --8<-- [end:recursion]
+
     def _get_closed_form_lr(self) -> list[Lr]:
         return [base_lr * self.factor(self.last_epoch) for base_lr in self.base_lrs]
+
+
+@cache
+def _option_names(schedule: Callable[..., float]) -> tuple[str, ...]:
+    return tuple(name for name, p in signature(schedule).parameters.items() if p.kind is p.KEYWORD_ONLY)
+
+
+class WarmupDecayScheduler(WarmupScheduler):
+    """Base class of the schedules that end at `total_steps`: holds the options that all of them have."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        warmup_steps: int,
+        total_steps: int,
+        end_factor: float,
+        start_factor: float | None,
+        last_epoch: int,
+    ) -> None:
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+        self.end_factor = end_factor
+        self.start_factor = start_factor
+        super().__init__(optimizer, last_epoch)
 
 
 def check_total(warmup_steps: int, total_steps: int) -> None:

@@ -220,7 +220,7 @@ class CyclicLR(Scheduler):
         check_values("base_lr", base_lrs)
         check_values("max_lr", self.max_lrs)
         self.total_size, self.step_ratio = _shape(step_size_up, step_size_down)
-        self.mode = mode
+        self.mode: Mode = mode
         self.gamma = gamma
         self._scale_fn_custom = scale_fn
         by_step = mode == "exp_range" if scale_fn is None else scale_mode == "iterations"

@@ -55,7 +55,10 @@ def inverse_sqrt_lr(
         3.0
     """
     check_step(step, lr)
-    _check(warmup_steps, timescale, start_factor)
+    check_count("warmup_steps", warmup_steps, least=0)
+    if timescale is not None:
+        require(timescale > 0, "timescale must be > 0", timescale)
+    check_factors(start_factor)
     # --8<-- [start:schedule]
     if step < warmup_steps:  # 1. warmup
         return lr * warmup_factor(step, warmup_steps, start_factor)
@@ -100,6 +103,8 @@ class InverseSqrtLR(WarmupScheduler):
         [3.0]
     """
 
+    schedule = staticmethod(inverse_sqrt_lr)
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -109,27 +114,7 @@ class InverseSqrtLR(WarmupScheduler):
         start_factor: float | None = None,
         last_epoch: int = -1,
     ) -> None:
-        _check(warmup_steps, timescale, start_factor)
         self.warmup_steps = warmup_steps
         self.timescale = timescale
         self.start_factor = start_factor
         super().__init__(optimizer, last_epoch)
-
-    # --8<-- [start:recursion]
-    def factor(self, step: int) -> float:
-        return inverse_sqrt_lr(
-            step,
-            1.0,
-            warmup_steps=self.warmup_steps,
-            timescale=self.timescale,
-            start_factor=self.start_factor,
-        )
-
-    # --8<-- [end:recursion]
-
-
-def _check(warmup_steps: int, timescale: float | None, start_factor: float | None) -> None:
-    check_count("warmup_steps", warmup_steps, least=0)
-    if timescale is not None:
-        require(timescale > 0, "timescale must be > 0", timescale)
-    check_factors(start_factor)

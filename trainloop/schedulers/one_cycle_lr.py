@@ -227,11 +227,11 @@ class OneCycleLR(Scheduler):
             max_momentums = per_group("max_momentum", optimizer, max_momentum)
             check_values("base_momentum", base_momentums, below=1)
             check_values("max_momentum", max_momentums, below=1)
+            if last_epoch == -1:
+                start_momentum_cycle(optimizer, base_momentums, max_momentums)
         if last_epoch == -1:
             for group, lr in zip(optimizer.param_groups, max_lrs, strict=True):
                 group.update(_levels(lr, div_factor, final_div_factor))
-            if cycle_momentum:
-                start_momentum_cycle(optimizer, base_momentums, max_momentums)
         super().__init__(optimizer, last_epoch)
 
     # --8<-- [start:recursion]

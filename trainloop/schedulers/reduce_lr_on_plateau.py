@@ -127,7 +127,8 @@ class ReduceLROnPlateau(Scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
         TypeError: the first argument is not an optimizer.
 
     Differs from torch.optim.lr_scheduler:
-        Bitwise equal, tested. The arguments are checked; torch checks `factor < 1` and the modes.
+        Bitwise equal, tested. The arguments are checked; torch checks `factor < 1` and the modes. A learning
+        rate that is a tensor stays one; torch before 2.10 puts a number in its place.
 
         As in torch, the current learning rate is what drops, so it can be mixed with other schedulers, but
         it is stepped with a metric and cannot be in a `ChainedScheduler` or `SequentialLR`. As in torch, a
@@ -159,12 +160,12 @@ class ReduceLROnPlateau(Scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
         check_optimizer(optimizer)
         _check(mode, factor, patience, threshold, threshold_mode, cooldown, eps)
         self.optimizer = optimizer
-        self.mode = mode
+        self.mode: Mode = mode
         self.mode_worse = _worst(mode)
         self.factor = factor
         self.patience = patience
         self.threshold = threshold
-        self.threshold_mode = threshold_mode
+        self.threshold_mode: ThresholdMode = threshold_mode
         self.cooldown = cooldown
         self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
         self.min_lrs = per_group("min_lr", optimizer, min_lr)

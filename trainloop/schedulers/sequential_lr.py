@@ -88,6 +88,9 @@ class SequentialLR(ComposedScheduler):
         the start, or fails with a `NotImplementedError` at the switch. A `state_dict` shares nothing with
         the scheduler.
 
+        Torch before 2.13 begins with the first scheduler even if the first milestone is 0. Torch before 2.10
+        spoils learning rates that are tensors: the later schedulers begin from what the first made of them.
+
     Examples:
         >>> import torch
         >>> from trainloop.schedulers import CosineAnnealingLR, LinearLR

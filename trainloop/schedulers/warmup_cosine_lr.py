@@ -12,7 +12,7 @@ from math import cos, pi
 from torch.optim import Optimizer
 
 from trainloop.schedulers._base import check_step
-from trainloop.schedulers._warmup import WarmupScheduler, check_factors, check_total, warmup_factor
+from trainloop.schedulers._warmup import WarmupDecayScheduler, check_factors, check_total, warmup_factor
 
 __all__ = ["WarmupCosineLR", "warmup_cosine_lr"]
 
@@ -54,7 +54,8 @@ def warmup_cosine_lr(
         [3.0, 6.0, 9.0, 7.68, 4.5, 1.32, 0.0, 0.0]
     """
     check_step(step, lr)
-    _check(warmup_steps, total_steps, end_factor, start_factor)
+    check_total(warmup_steps, total_steps)
+    check_factors(start_factor, end_factor)
     # --8<-- [start:schedule]
     if step < warmup_steps:  # 1. warmup
         return lr * warmup_factor(step, warmup_steps, start_factor)
@@ -66,7 +67,7 @@ def warmup_cosine_lr(
     # --8<-- [end:schedule]
 
 
-class WarmupCosineLR(WarmupScheduler):
+class WarmupCosineLR(WarmupDecayScheduler):
     r"""Raise the learning rate linearly to its base, then lower it along half a cosine wave.
 
     The recursion is $\eta_t = \eta_{t-1} f_t / f_{t-1}$ with the factor $f_t = \eta_t / \eta$ of
@@ -101,6 +102,8 @@ class WarmupCosineLR(WarmupScheduler):
         7.68
     """
 
+    schedule = staticmethod(warmup_cosine_lr)
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -111,27 +114,4 @@ class WarmupCosineLR(WarmupScheduler):
         start_factor: float | None = None,
         last_epoch: int = -1,
     ) -> None:
-        _check(warmup_steps, total_steps, end_factor, start_factor)
-        self.warmup_steps = warmup_steps
-        self.total_steps = total_steps
-        self.end_factor = end_factor
-        self.start_factor = start_factor
-        super().__init__(optimizer, last_epoch)
-
-    # --8<-- [start:recursion]
-    def factor(self, step: int) -> float:
-        return warmup_cosine_lr(
-            step,
-            1.0,
-            warmup_steps=self.warmup_steps,
-            total_steps=self.total_steps,
-            end_factor=self.end_factor,
-            start_factor=self.start_factor,
-        )
-
-    # --8<-- [end:recursion]
-
-
-def _check(warmup_steps: int, total_steps: int, end_factor: float, start_factor: float | None) -> None:
-    check_total(warmup_steps, total_steps)
-    check_factors(start_factor, end_factor)
+        super().__init__(optimizer, warmup_steps, total_steps, end_factor, start_factor, last_epoch)

@@ -10,7 +10,7 @@ Made to be stepped once per update.
 from torch.optim import Optimizer
 
 from trainloop.schedulers._base import check_step, require
-from trainloop.schedulers._warmup import WarmupScheduler, check_factors, check_total, warmup_factor
+from trainloop.schedulers._warmup import WarmupDecayScheduler, check_factors, check_total, warmup_factor
 
 __all__ = ["WarmupPolynomialLR", "warmup_polynomial_lr"]
 
@@ -52,7 +52,9 @@ def warmup_polynomial_lr(
         [3.0, 6.0, 9.0, 4.0, 1.0, 0.0, 0.0]
     """
     check_step(step, lr)
-    _check(warmup_steps, total_steps, power, end_factor, start_factor)
+    check_total(warmup_steps, total_steps)
+    require(power > 0, "power must be > 0", power)
+    check_factors(start_factor, end_factor)
     # --8<-- [start:schedule]
     if step < warmup_steps:  # 1. warmup
         return lr * warmup_factor(step, warmup_steps, start_factor)
@@ -64,7 +66,7 @@ def warmup_polynomial_lr(
     # --8<-- [end:schedule]
 
 
-class WarmupPolynomialLR(WarmupScheduler):
+class WarmupPolynomialLR(WarmupDecayScheduler):
     r"""Raise the learning rate linearly to its base, then lower it as a power of the steps left.
 
     The recursion is $\eta_t = \eta_{t-1} f_t / f_{t-1}$ with the factor $f_t = \eta_t / \eta$ of
@@ -100,6 +102,8 @@ class WarmupPolynomialLR(WarmupScheduler):
         [4.0]
     """
 
+    schedule = staticmethod(warmup_polynomial_lr)
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -111,30 +115,5 @@ class WarmupPolynomialLR(WarmupScheduler):
         start_factor: float | None = None,
         last_epoch: int = -1,
     ) -> None:
-        _check(warmup_steps, total_steps, power, end_factor, start_factor)
-        self.warmup_steps = warmup_steps
-        self.total_steps = total_steps
         self.power = power
-        self.end_factor = end_factor
-        self.start_factor = start_factor
-        super().__init__(optimizer, last_epoch)
-
-    # --8<-- [start:recursion]
-    def factor(self, step: int) -> float:
-        return warmup_polynomial_lr(
-            step,
-            1.0,
-            warmup_steps=self.warmup_steps,
-            total_steps=self.total_steps,
-            power=self.power,
-            end_factor=self.end_factor,
-            start_factor=self.start_factor,
-        )
-
-    # --8<-- [end:recursion]
-
-
-def _check(warmup_steps: int, total_steps: int, power: float, end_factor: float, start_factor: float | None) -> None:
-    check_total(warmup_steps, total_steps)
-    require(power > 0, "power must be > 0", power)
-    check_factors(start_factor, end_factor)
+        super().__init__(optimizer, warmup_steps, total_steps, end_factor, start_factor, last_epoch)

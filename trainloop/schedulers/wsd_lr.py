@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 from torch.optim import Optimizer
 
 from trainloop.schedulers._base import check_count, check_step, require
-from trainloop.schedulers._warmup import WarmupScheduler, check_factors, check_total, warmup_factor
+from trainloop.schedulers._warmup import WarmupDecayScheduler, check_factors, check_total, warmup_factor
 
 __all__ = ["WSDLR", "Decay", "wsd_lr"]
 
@@ -71,7 +71,8 @@ def wsd_lr(
         [3.0, 1.76, 0.8, 0.0, 0.0]
     """
     check_step(step, lr)
-    _check(warmup_steps, total_steps, decay_steps, decay)
+    check_total(warmup_steps, total_steps)
+    _check_decay(warmup_steps, total_steps, decay_steps, decay)
     check_factors(start_factor, end_factor)
     # --8<-- [start:schedule]
     if step < warmup_steps:  # 1. warmup
@@ -97,7 +98,7 @@ def _decay(u: float, shape: Decay) -> float:
 # --8<-- [end:decay]
 
 
-class WSDLR(WarmupScheduler):
+class WSDLR(WarmupDecayScheduler):
     r"""Raise the learning rate linearly to its base, hold it, and let it decay in the last steps.
 
     The recursion is $\eta_t = \eta_{t-1} f_t / f_{t-1}$ with the factor $f_t = \eta_t / \eta$ of `wsd_lr`.
@@ -139,6 +140,8 @@ class WSDLR(WarmupScheduler):
         12
     """
 
+    schedule = staticmethod(wsd_lr)
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -151,34 +154,12 @@ class WSDLR(WarmupScheduler):
         start_factor: float | None = None,
         last_epoch: int = -1,
     ) -> None:
-        _check(warmup_steps, total_steps, decay_steps, decay)
-        check_factors(start_factor, end_factor)
-        self.warmup_steps = warmup_steps
-        self.total_steps = total_steps
         self.decay_steps = decay_steps
-        self.decay = decay
-        self.end_factor = end_factor
-        self.start_factor = start_factor
-        super().__init__(optimizer, last_epoch)
-
-    # --8<-- [start:recursion]
-    def factor(self, step: int) -> float:
-        return wsd_lr(
-            step,
-            1.0,
-            warmup_steps=self.warmup_steps,
-            total_steps=self.total_steps,
-            decay_steps=self.decay_steps,
-            decay=self.decay,
-            end_factor=self.end_factor,
-            start_factor=self.start_factor,
-        )
-
-    # --8<-- [end:recursion]
+        self.decay: Decay = decay
+        super().__init__(optimizer, warmup_steps, total_steps, end_factor, start_factor, last_epoch)
 
 
-def _check(warmup_steps: int, total_steps: int, decay_steps: int, decay: str) -> None:
-    check_total(warmup_steps, total_steps)
+def _check_decay(warmup_steps: int, total_steps: int, decay_steps: int, decay: str) -> None:
     check_count("decay_steps", decay_steps, least=1)
     rest = total_steps - warmup_steps
     require(decay_steps <= rest, f"decay_steps must be <= total_steps - warmup_steps = {rest}", decay_steps)

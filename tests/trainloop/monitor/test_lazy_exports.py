@@ -17,11 +17,11 @@ def run_python(code: str) -> str:
 @pytest.mark.parametrize(
     ("name", "files"),
     [
-        ("grad_norms", ["monitor._names", "monitor._numbers", "monitor.gradients"]),
-        ("UpdateRatios", ["monitor._hooks", "monitor._numbers", "monitor.updates"]),
+        ("grad_norms", ["monitor._names", "monitor._numbers", "monitor.gradients", "parallel"]),
+        ("UpdateRatios", ["monitor._hooks", "monitor._numbers", "monitor.updates", "parallel"]),
         ("dead_units", ["monitor._hooks", "monitor._names", "monitor.units"]),
         ("NonFiniteWatch", ["monitor._hooks", "monitor._names", "monitor._tensors", "monitor.non_finite"]),
-        ("Monitor", ["clip", "monitor._hooks", "monitor._numbers", "monitor.records", "monitor.updates"]),
+        ("Monitor", ["clip", "monitor._hooks", "monitor._numbers", "monitor.records", "monitor.updates", "parallel"]),
     ],
 )
 def test_importing_one_name_reads_only_its_files(name, files):

@@ -1,81 +1,20 @@
-"""Two runs side by side: our optimizer and torch's, on the same parameters and the same gradients."""
+"""Runs side by side, our optimizer's and torch's, and what the files of single rules share: one weight, one option."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
+from math import sin
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from trainloop.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
-
-# The class, torch's own, and two sets of options for two parameter groups. Together they use every
-# kind of state the rule can have.
-CASES = {
-    "sgd": (SGD, torch.optim.SGD, {}, {"weight_decay": 0.1, "lr": 0.02}),
-    "sgd-momentum": (
-        SGD,
-        torch.optim.SGD,
-        {"momentum": 0.9, "nesterov": True},
-        {"momentum": 0.5, "nesterov": False, "dampening": 0.3, "weight_decay": 0.1},
-    ),
-    "rmsprop": (RMSprop, torch.optim.RMSprop, {}, {"alpha": 0.9, "weight_decay": 0.1}),
-    "rmsprop-centered": (
-        RMSprop,
-        torch.optim.RMSprop,
-        {"centered": True},
-        {"centered": True, "momentum": 0.9, "alpha": 0.8},
-    ),
-    "adam": (Adam, torch.optim.Adam, {}, {"betas": (0.8, 0.9), "weight_decay": 0.1}),
-    "adam-amsgrad": (Adam, torch.optim.Adam, {"amsgrad": True}, {"amsgrad": False, "eps": 1e-3}),
-    "adamw": (AdamW, torch.optim.AdamW, {}, {"betas": (0.8, 0.9), "weight_decay": 0.3}),
-    "adamw-amsgrad": (AdamW, torch.optim.AdamW, {"amsgrad": True}, {"amsgrad": False, "eps": 1e-3}),
-    "adamax": (Adamax, torch.optim.Adamax, {}, {"betas": (0.8, 0.9), "weight_decay": 0.1}),
-    "nadam": (NAdam, torch.optim.NAdam, {}, {"betas": (0.8, 0.9), "weight_decay": 0.1, "momentum_decay": 0.1}),
-    "nadam-decoupled": (
-        NAdam,
-        torch.optim.NAdam,
-        {"weight_decay": 0.1, "decoupled_weight_decay": True},
-        {"eps": 1e-3},
-    ),
-    "radam": (RAdam, torch.optim.RAdam, {}, {"betas": (0.8, 0.9), "weight_decay": 0.1}),
-    "radam-decoupled": (
-        RAdam,
-        torch.optim.RAdam,
-        {"weight_decay": 0.1, "decoupled_weight_decay": True},
-        {"eps": 1e-3},
-    ),
-    "adagrad": (Adagrad, torch.optim.Adagrad, {}, {"lr_decay": 0.1, "weight_decay": 0.1}),
-    "adadelta": (Adadelta, torch.optim.Adadelta, {}, {"rho": 0.5, "weight_decay": 0.1}),
-    "asgd": (ASGD, torch.optim.ASGD, {}, {"lambd": 0.1, "t0": 20, "weight_decay": 0.1}),
-    "rprop": (Rprop, torch.optim.Rprop, {}, {"etas": (0.3, 1.7), "step_sizes": (1e-4, 1)}),
-}
+SLOPES = [0.02 * sin(3 * t) + 0.004 for t in range(50)]
+"""Gradients of the size of the larger eps in the grids, so that its place in a formula shows."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One of our optimizers, its oracle, and options for two parameter groups."""
-
-    ours: type[torch.optim.Optimizer]
-    oracle: type[torch.optim.Optimizer]
-    first: dict
-    second: dict
-    lr: float = 0.05
-
-    def groups(self, params: list[Tensor]) -> list[dict]:
-        half = len(params) // 2
-        return [{"params": params[:half], **self.first}, {"params": params[half:], **self.second}]
-
-    def make(self, params: list[Tensor], **options) -> torch.optim.Optimizer:
-        return self.ours(self.groups(params), **{"lr": self.lr} | options)
-
-    def make_oracle(self, params: list[Tensor], **options) -> torch.optim.Optimizer:
-        return self.oracle(self.groups(params), foreach=False, **{"lr": self.lr} | options)
-
-
-@pytest.fixture(params=CASES)
-def case(request) -> Case:
-    return Case(*CASES[request.param])
+# --- Many parameters --------------------------------------------------------------------------------
 
 
 class Gradients:
@@ -127,18 +66,42 @@ def _clone_params():
     return clone_params
 
 
+def params_of(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+@pytest.fixture(name="params_of")
+def _params_of():
+    return params_of
+
+
 def assert_same(ours: torch.optim.Optimizer, oracle: torch.optim.Optimizer, note: str = "") -> None:
     """Parameters and state are equal to the last bit, and the state has torch's keys and types."""
-    pairs = zip(ours.param_groups, oracle.param_groups, strict=True)
-    for p, q in chain.from_iterable(zip(g["params"], h["params"], strict=True) for g, h in pairs):
+    for p, q in zip(params_of(ours), params_of(oracle), strict=True):
         assert p.isfinite().all(), note
         assert torch.equal(p, q), f"{note} differs by {(p - q).abs().max()}"
-        state, expected = ours.state.get(p, {}), oracle.state.get(q, {})
-        assert state.keys() == expected.keys(), note
-        for key, value in state.items():
-            assert value.dtype == expected[key].dtype, (note, key)
-            assert value.stride() == expected[key].stride(), (note, key)
-            assert torch.equal(value, expected[key]), (note, key)
+    states, expected = (
+        {index: state for index, state in optimizer.state_dict()["state"].items() if state}
+        for optimizer in (ours, oracle)
+    )
+    assert_same_entry(states, expected, note)
+
+
+def assert_same_entry(entry: Any, expected: Any, note: str) -> None:
+    if isinstance(expected, dict):
+        assert entry.keys() == expected.keys(), note
+        for key, value in expected.items():
+            assert_same_entry(entry[key], value, f"{note} {key}")
+    elif isinstance(expected, list):
+        assert len(entry) == len(expected), note
+        for value, other in zip(entry, expected, strict=True):
+            assert_same_entry(value, other, note)
+    elif isinstance(expected, Tensor):
+        assert entry.dtype == expected.dtype, note
+        assert entry.stride() == expected.stride(), note
+        assert torch.equal(entry, expected), f"{note} differs by {(entry - expected).abs().max()}"
+    else:
+        assert entry == expected, note
 
 
 @pytest.fixture(name="assert_same")
@@ -153,7 +116,7 @@ def run(gradients):
     def run(*optimizers: torch.optim.Optimizer, steps: range) -> None:
         for step in steps:
             for optimizer in optimizers:
-                params = [p for group in optimizer.param_groups for p in group["params"]]
+                params = params_of(optimizer)
                 gradients.set(params, step)
                 before = [None if p.grad is None else (p.grad, p.grad.clone()) for p in params]
                 optimizer.step()
@@ -174,7 +137,7 @@ def assert_parity():
     All combinations are parameter groups of one optimizer, so one run tests them all.
     """
 
-    def assert_parity(ours, oracle, options: list[dict], dtype: torch.dtype, steps: int = 120) -> None:
+    def assert_parity(ours, oracle, options: list[dict], dtype: torch.dtype, steps: int = 100) -> None:
         first = make_params(dtype)[:4]
         groups = [{"params": clone_params(first), **option} for option in options]
         same_groups = [{"params": clone_params(first), **option} for option in options]
@@ -193,3 +156,84 @@ def assert_parity():
         assert_same(optimizer, expected)
 
     return assert_parity
+
+
+# --- One parameter ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Walk:
+    """Where a parameter stood after each step, and the optimizer that moved it."""
+
+    places: list[Any]
+    optimizer: torch.optim.Optimizer
+    state: dict[str, Any]
+
+    @property
+    def end(self) -> Any:
+        return self.places[-1]
+
+
+@pytest.fixture(name="walk")
+def _walk():
+    return walk
+
+
+def walk(optimizer: Callable[..., torch.optim.Optimizer], slopes: list, start: Any = 0.0, **options: Any) -> Walk:
+    """Step a new optimizer with these gradients, on one float64 parameter that starts here.
+
+    Gradients and start are numbers, or nested lists of them.
+    """
+    w = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    made, places = optimizer([w], **options), []
+    for slope in slopes:
+        w.grad = torch.tensor(slope, dtype=torch.float64)
+        made.step()
+        places.append(w.tolist())
+    return Walk(places, made, made.state.get(w, {}))
+
+
+@pytest.fixture
+def assert_follows():
+    """Return a function that compares an optimizer with its formula in plain Python.
+
+    `by_hand` takes the start, the gradients and the optimizer's options, and returns where they lead.
+    """
+
+    def assert_follows(
+        optimizer, by_hand, options: dict, *, slopes: list = SLOPES, start: Any = 1.5, **tolerance: float
+    ) -> None:
+        expected = by_hand(start, slopes, **options)
+        assert walk(optimizer, slopes, start, **options).end == pytest.approx(expected, **{"rel": 1e-11, **tolerance})
+
+    return assert_follows
+
+
+@pytest.fixture
+def assert_refuses():
+    """Return a function that checks what an optimizer says to an option, its own or a group's."""
+
+    def assert_refuses(optimizer, options: dict, message: str, shape: tuple[int, ...] = (2,)) -> None:
+        w = torch.zeros(shape, requires_grad=True)
+        for make in (lambda: optimizer([w], **options), lambda: optimizer([{"params": [w], **options}])):
+            with pytest.raises(ValueError) as error:
+                make()
+            assert str(error.value) == message
+
+    return assert_refuses
+
+
+# --- Programs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def count_graphs():
+    """A backend for torch.compile that runs what it is given as it stands, and the list of what it was given."""
+    torch._dynamo.reset()
+    graphs: list[Any] = []
+
+    def backend(graph, _inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    return graphs, backend

@@ -34,58 +34,32 @@ def by_hand(w, slopes, lr, rho, eps, weight_decay, maximize):
 
 
 @pytest.mark.parametrize("options", GRID, ids=str)
-def test_follows_its_formula(options):
-    # Gradients of the size of the root of the larger eps, so that its place in the formula shows.
-    slopes = [0.02 * math.sin(3 * t) + 0.004 for t in range(50)]
-    w = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
-    optimizer = Adadelta([w], **options)
-    for slope in slopes:
-        w.grad = torch.tensor(slope, dtype=torch.float64)
-        optimizer.step()
-    assert w.item() == pytest.approx(by_hand(1.5, slopes, **options), rel=1e-11)
+def test_follows_its_formula(assert_follows, options):
+    assert_follows(Adadelta, by_hand, options)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
-        ({"eps": -1e-8}, "eps must be >= 0, got -1e-08"),
-        ({"weight_decay": -1}, "weight_decay must be >= 0, got -1"),
         ({"rho": -0.1}, "rho must be in [0, 1], got -0.1"),
         ({"rho": 1.1}, "rho must be in [0, 1], got 1.1"),
         ({"rho": math.nan}, "rho must be in [0, 1], got nan"),
     ],
 )
-def test_refuses(options, message):
-    w = torch.zeros(2, requires_grad=True)
-    for make in (lambda: Adadelta([w], **options), lambda: Adadelta([{"params": [w], **options}])):
-        with pytest.raises(ValueError) as error:
-            make()
-        assert str(error.value) == message
+def test_refuses(assert_refuses, options, message):
+    assert_refuses(Adadelta, options, message)
 
 
 @pytest.mark.parametrize("slope", [-1e3, 1.0, 1e3])
-def test_eps_sets_the_length_of_the_first_step(slope):
-    w = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = Adadelta([w])
-    w.grad = torch.tensor(slope, dtype=torch.float64)
-    optimizer.step()
-    assert w.item() == pytest.approx(-math.copysign(math.sqrt(1e-6 / 0.1), slope), rel=1e-4)
+def test_eps_sets_the_length_of_the_first_step(walk, slope):
+    expected = -math.copysign(math.sqrt(1e-6 / 0.1), slope)
+    assert walk(Adadelta, [slope]).end == pytest.approx(expected, rel=1e-4)
 
 
-def test_without_eps_nothing_moves():
-    w = torch.ones((), dtype=torch.float64, requires_grad=True)
-    optimizer = Adadelta([w], eps=0.0)
-    for _ in range(10):
-        w.grad = torch.ones((), dtype=torch.float64)
-        optimizer.step()
-    assert w.item() == 1.0
+def test_without_eps_nothing_moves(walk):
+    assert walk(Adadelta, [1.0] * 10, 1.0, eps=0.0).end == 1.0
 
 
-def test_endless_memory_is_gradient_descent():
+def test_endless_memory_is_gradient_descent(walk):
     # With rho = 1 both averages stay 0, and the two roots cancel.
-    w = torch.ones((), dtype=torch.float64, requires_grad=True)
-    optimizer = Adadelta([w], lr=0.1, rho=1.0)
-    w.grad = torch.tensor(3.0, dtype=torch.float64)
-    optimizer.step()
-    assert w.item() == pytest.approx(0.7)
+    assert walk(Adadelta, [3.0], 1.0, lr=0.1, rho=1.0).end == pytest.approx(0.7)

@@ -1,6 +1,5 @@
 """Adafactor: equal to torch bit for bit, and to its formula written out once more."""
 
-import copy
 import math
 from itertools import product
 
@@ -19,7 +18,7 @@ GRID = [
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_equals_torch(assert_parity, dtype):
-    assert_parity(Adafactor, torch.optim.Adafactor, GRID, dtype, steps=100)
+    assert_parity(Adafactor, torch.optim.Adafactor, GRID, dtype)
 
 
 def random(*shape, seed=0):
@@ -31,24 +30,6 @@ def test_other_shapes_equal_torch(shape, assert_same, run):
     p, q = (random(*shape).requires_grad_() for _ in range(2))
     ours, theirs = Adafactor([p], lr=0.05), torch.optim.Adafactor([q], lr=0.05, foreach=False)
     run(ours, theirs, steps=range(100))
-    assert_same(ours, theirs)
-
-
-def test_transposed_matrix_equals_torch(assert_same, run):
-    p, q = (random(4, 3).t().requires_grad_() for _ in range(2))
-    ours, theirs = Adafactor([p], lr=0.05), torch.optim.Adafactor([q], lr=0.05, foreach=False)
-    run(ours, theirs, steps=range(100))
-    assert_same(ours, theirs)
-
-
-def test_lr_may_be_a_tensor(assert_same, run):
-    p, q = (random(4, 3).requires_grad_() for _ in range(2))
-    ours = Adafactor([p], lr=torch.tensor(0.05))
-    theirs = torch.optim.Adafactor([q], lr=torch.tensor(0.05), foreach=False)
-    run(ours, theirs, steps=range(10))
-    for optimizer in (ours, theirs):
-        optimizer.param_groups[0]["lr"].mul_(0.1)
-    run(ours, theirs, steps=range(10, 20))
     assert_same(ours, theirs)
 
 
@@ -97,15 +78,6 @@ def test_follows_its_formula(shape):
 
 
 # --- What it is for ---------------------------------------------------------------------------------
-
-
-def test_state_takes_a_row_and_a_column():
-    w = torch.ones(1024, 1024, requires_grad=True)
-    optimizer = Adafactor([w])
-    w.grad = torch.ones(1024, 1024)
-    optimizer.step()
-    stored = sum(x.nbytes for name, x in optimizer.state[w].items() if name != "step")
-    assert stored / w.numel() == 0.0078125  # bytes per parameter: 2 · 1024 numbers for 1024² parameters
 
 
 def test_factors_give_back_a_second_moment_of_rank_one():
@@ -171,35 +143,12 @@ def test_each_type_has_its_own_eps():
     assert not torch.equal(alone, step(torch.optim.Adafactor, torch.bfloat16, torch.float64))
 
 
-# --- Ways to run, refusals --------------------------------------------------------------------------
-
-
-def test_state_moves_to_and_from_torch_mid_run(assert_same, run):
-    def make(kind, source):
-        return kind([p.detach().clone().requires_grad_() for p in source], lr=0.05)
-
-    start = [random(3, 4), random(5), random(2, 3, 2)]
-    ours, theirs = make(Adafactor, start), make(torch.optim.Adafactor, start)
-    run(ours, theirs, steps=range(50))
-    moved = make(torch.optim.Adafactor, ours.param_groups[0]["params"])
-    back = make(Adafactor, theirs.param_groups[0]["params"])
-    moved.load_state_dict(copy.deepcopy(ours.state_dict()))
-    back.load_state_dict(copy.deepcopy(theirs.state_dict()))
-    run(ours, theirs, moved, back, steps=range(50, 100))
-    assert_same(ours, moved)
-    assert_same(back, theirs)
-
-
-def test_compile_is_refused():
-    with pytest.raises(TypeError, match="Adafactor cannot be compiled"):
-        Adafactor([torch.zeros(2, requires_grad=True)]).compile()
+# --- Refusals ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
-        ({"weight_decay": -1}, "weight_decay must be >= 0, got -1"),
         ({"beta2_decay": 0.1}, "beta2_decay must be <= 0, got 0.1"),
         ({"eps": (-1e-8, 1e-3)}, "eps must be >= 0, got (-1e-08, 0.001)"),
         ({"eps": (None, -1)}, "eps must be >= 0, got (None, -1)"),
@@ -207,9 +156,5 @@ def test_compile_is_refused():
         ({"d": math.nan}, "d must be >= 1, got nan"),
     ],
 )
-def test_refuses(options, message):
-    w = torch.zeros(2, requires_grad=True)
-    for make in (lambda: Adafactor([w], **options), lambda: Adafactor([{"params": [w], **options}])):
-        with pytest.raises(ValueError) as error:
-            make()
-        assert str(error.value) == message
+def test_refuses(assert_refuses, options, message):
+    assert_refuses(Adafactor, options, message)

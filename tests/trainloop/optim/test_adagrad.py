@@ -2,7 +2,7 @@
 
 import copy
 import math
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -39,55 +39,32 @@ def by_hand(w, slopes, lr, lr_decay, weight_decay, initial_accumulator_value, ep
 
 @pytest.mark.parametrize("start", [0, 0.1])
 @pytest.mark.parametrize("options", GRID, ids=str)
-def test_follows_its_formula(options, start):
-    # Gradients of the size of the larger eps, so that its place in the formula shows.
-    slopes = [0.02 * math.sin(3 * t) + 0.004 for t in range(50)]
-    options = options | {"initial_accumulator_value": start}
-    w = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
-    optimizer = Adagrad([w], **options)
-    for slope in slopes:
-        w.grad = torch.tensor(slope, dtype=torch.float64)
-        optimizer.step()
-    assert w.item() == pytest.approx(by_hand(1.5, slopes, **options), rel=1e-11)
+def test_follows_its_formula(assert_follows, options, start):
+    assert_follows(Adagrad, by_hand, options | {"initial_accumulator_value": start})
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
         ({"lr_decay": -0.1}, "lr_decay must be >= 0, got -0.1"),
-        ({"weight_decay": -1}, "weight_decay must be >= 0, got -1"),
         ({"initial_accumulator_value": -1}, "initial_accumulator_value must be >= 0, got -1"),
-        ({"eps": -1e-8}, "eps must be >= 0, got -1e-08"),
-        ({"eps": math.nan}, "eps must be >= 0, got nan"),
     ],
 )
-def test_refuses(options, message):
-    w = torch.zeros(2, requires_grad=True)
-    for make in (lambda: Adagrad([w], **options), lambda: Adagrad([{"params": [w], **options}])):
-        with pytest.raises(ValueError) as error:
-            make()
-        assert str(error.value) == message
+def test_refuses(assert_refuses, options, message):
+    assert_refuses(Adagrad, options, message)
 
 
-def test_eps_is_small_and_outside_the_root():
+def test_eps_is_small_and_outside_the_root(walk):
     # 1e-10 inside the root would stop a gradient of 1e-6; outside, it hardly shows.
-    w = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = Adagrad([w], lr=0.1)
-    assert optimizer.defaults["eps"] == 1e-10
-    w.grad = torch.tensor(1e-6, dtype=torch.float64)
-    optimizer.step()
-    assert w.item() == pytest.approx(-0.1 * 1e-6 / (1e-6 + 1e-10), rel=1e-12)
+    walked = walk(Adagrad, [1e-6], lr=0.1)
+    assert walked.optimizer.defaults["eps"] == 1e-10
+    assert walked.end == pytest.approx(-0.1 * 1e-6 / (1e-6 + 1e-10), rel=1e-12)
 
 
-def test_steady_gradient_shrinks_steps_by_the_root_of_t():
-    w = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = Adagrad([w], lr=0.1)
-    for t in range(1, 50):
-        before = w.item()
-        w.grad = torch.tensor(7.0, dtype=torch.float64)
-        optimizer.step()
-        assert before - w.item() == pytest.approx(0.1 / math.sqrt(t))
+def test_steady_gradient_shrinks_steps_by_the_root_of_t(walk):
+    places = [0.0, *walk(Adagrad, [7.0] * 50, lr=0.1).places]
+    lengths = [before - after for before, after in pairwise(places)]
+    assert lengths == pytest.approx([0.1 / math.sqrt(t) for t in range(1, 51)])
 
 
 # --- State from the start ---------------------------------------------------------------------------
@@ -102,9 +79,10 @@ def test_state_is_made_by_the_constructor_as_torchs(params, clone_params, assert
 
 def test_late_group_gets_its_state_at_its_first_step_as_torchs(params, clone_params, run, assert_same):
     late, late_copies = clone_params(params), clone_params(params)
-    ours, theirs = Adagrad(params), torch.optim.Adagrad(clone_params(params), foreach=False)
+    # Torch has both groups from the start: before 2.12 it makes no state for a late one, and fails.
+    ours = Adagrad(params)
+    theirs = torch.optim.Adagrad([{"params": clone_params(params)}, {"params": late_copies}], foreach=False)
     ours.add_param_group({"params": late})
-    theirs.add_param_group({"params": late_copies})
     assert late[0] not in ours.state
     run(ours, theirs, steps=range(5))
     assert_same(ours, theirs)

@@ -1,7 +1,6 @@
 """ASGD: equal to torch bit for bit, and to its formula written out once more."""
 
 import copy
-import io
 import math
 from itertools import product
 
@@ -35,63 +34,37 @@ def by_hand(w, slopes, lr, lambd, alpha, t0, weight_decay, maximize):
 
 
 @pytest.mark.parametrize("options", GRID, ids=str)
-def test_follows_its_formula(options):
+def test_follows_its_formula(walk, options):
     # Both the rate and the weight of the average are rounded to float32, by up to 6e-8 of themselves.
     slopes = [math.sin(3 * t) + 0.2 for t in range(50)]
-    w = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
-    optimizer = ASGD([w], **options)
-    for slope in slopes:
-        w.grad = torch.tensor(slope, dtype=torch.float64)
-        optimizer.step()
-    end, average = by_hand(1.5, slopes, **options)
-    assert w.item() == pytest.approx(end, rel=1e-6)
-    assert optimizer.state[w]["ax"].item() == pytest.approx(average, rel=1e-6)
+    walked = walk(ASGD, slopes, 1.5, **options)
+    assert (walked.end, walked.state["ax"].item()) == pytest.approx(by_hand(1.5, slopes, **options), rel=1e-6)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
-        ({"weight_decay": -1}, "weight_decay must be >= 0, got -1"),
         ({"lambd": -1e-4}, "lambd must be >= 0, got -0.0001"),
         ({"alpha": -1}, "alpha must be >= 0, got -1"),
         ({"t0": -1}, "t0 must be >= 0, got -1"),
     ],
 )
-def test_refuses(options, message):
-    w = torch.zeros(2, requires_grad=True)
-    for make in (lambda: ASGD([w], **options), lambda: ASGD([{"params": [w], **options}])):
-        with pytest.raises(ValueError) as error:
-            make()
-        assert str(error.value) == message
-
-
-def walk(steps, **options):
-    """Where a weight and its average stand after each step along a steady slope."""
-    w = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = ASGD([w], lr=1.0, lambd=0.0, **options)
-    places, averages = [], []
-    for _ in range(steps):
-        w.grad = torch.tensor(-1.0, dtype=torch.float64)
-        optimizer.step()
-        places.append(w.item())
-        averages.append(optimizer.state[w]["ax"].item())
-    return places, averages
+def test_refuses(assert_refuses, options, message):
+    assert_refuses(ASGD, options, message)
 
 
 @pytest.mark.parametrize("t0", [0, 3])
-def test_average_is_the_mean_since_step_t0_plus_2(t0):
-    places, averages = walk(12, t0=t0)
+def test_average_is_the_mean_since_step_t0_plus_2(walk, t0):
     start = t0 + 2
-    assert averages[:start] == places[:start]
-    for t in range(start, 13):
-        since = places[start - 1 : t]
-        assert averages[t - 1] == pytest.approx(sum(since) / len(since), rel=1e-6)
+    for t in range(1, 13):
+        walked = walk(ASGD, [-1.0] * t, lr=1.0, lambd=0.0, t0=t0)
+        since = walked.places[start - 1 :] if t >= start else [walked.end]
+        assert walked.state["ax"].item() == pytest.approx(sum(since) / len(since), rel=1e-6)
 
 
-def test_average_never_starts_by_default():
-    places, averages = walk(200)
-    assert averages == places
+def test_average_never_starts_by_default(walk):
+    walked = walk(ASGD, [-1.0] * 200, lr=1.0, lambd=0.0)
+    assert walked.state["ax"].item() == walked.end
 
 
 def test_learning_rate_of_a_scheduler_counts_one_step_late():
@@ -107,46 +80,10 @@ def test_learning_rate_of_a_scheduler_counts_one_step_late():
     assert lengths == [1.0, 1.0, 0.5]
 
 
-# --- State moves ------------------------------------------------------------------------------------
-
-OPTIONS = {"lr": 1e-2, "lambd": 0.1, "t0": 20}
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_counters_survive_a_checkpoint(dtype, params, clone_params, run, assert_same):
-    # Loading gives every floating-point entry but "step" the parameter's type; ours turns it back.
-    params = [p.detach().to(dtype).requires_grad_() for p in params]
-    original = ASGD(params, **OPTIONS)
-    run(original, steps=range(50))
-    file = io.BytesIO()
-    torch.save(original.state_dict(), file)
-    file.seek(0)
-    resumed = ASGD(clone_params(params))
-    resumed.load_state_dict(torch.load(file))
-    for state in resumed.state.values():
-        assert {state[name].dtype for name in ("step", "eta", "mu")} == {torch.float32}
-    run(original, resumed, steps=range(50, 100))
-    assert_same(original, resumed)
-
-
-def test_state_of_torch_may_have_plain_numbers(params, clone_params, run, assert_same):
-    theirs = torch.optim.ASGD(params, foreach=False, **OPTIONS)
-    run(theirs, steps=range(30))
-    saved = copy.deepcopy(theirs.state_dict())
-    for state in saved["state"].values():  # torch < 1.12
-        state["step"], state["eta"], state["mu"] = int(state["step"]), state["eta"].item(), state["mu"].item()
-    ours = ASGD(clone_params(params))
-    ours.load_state_dict(saved)
-    run(ours, theirs, steps=range(30, 60))
-    assert_same(ours, theirs)
-
-
-@pytest.mark.parametrize("tensor_lr", [False, True])
-def test_torch_goes_on_from_our_state(tensor_lr, params, clone_params, run, assert_same):
-    # In float32, which the counters have anyway, loading changes nothing.
+def test_torch_goes_on_from_our_state_with_a_tensor_lr(params, clone_params, run, assert_same):
+    # The rate is a part of the state. In float32, which the counters have anyway, loading changes nothing.
     params = [p.detach().float().requires_grad_() for p in params]
-    lr = torch.tensor(1e-2) if tensor_lr else 1e-2
-    ours = ASGD(params, **OPTIONS | {"lr": lr})
+    ours = ASGD(params, lr=torch.tensor(1e-2), lambd=0.1, t0=20)
     run(ours, steps=range(50))
     theirs = torch.optim.ASGD(clone_params(params), foreach=False)
     theirs.load_state_dict(copy.deepcopy(ours.state_dict()))

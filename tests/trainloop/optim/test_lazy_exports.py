@@ -26,6 +26,8 @@ print(*sorted(name for name in sys.modules if name.startswith("trainloop")))
         "trainloop",
         "trainloop.optim",
         "trainloop.optim._base",
+        "trainloop.optim._compile",
+        "trainloop.optim._jobs",
         "trainloop.optim._lists",
         "trainloop.optim.sgd",
     ]

@@ -1,8 +1,5 @@
 """LBFGS: equal to torch bit for bit, call for call; and its two loops equal to the matrix they stand for."""
 
-import copy
-import io
-import pickle
 from itertools import product
 
 import pytest
@@ -10,8 +7,10 @@ import torch
 
 from trainloop.optim import LBFGS
 
+# Before 2.10 torch's line search goes on beyond max_eval: here that is out of reach.
 GRID = [
     {"lr": lr, "history_size": history, "maximize": maximize, "max_iter": max_iter, "line_search_fn": search}
+    | {"max_eval": 26 * max_iter}
     for (lr, history, maximize), max_iter, search in product(
         ((1, 100, False), (0.3, 3, True)), (1, 20), (None, "strong_wolfe")
     )
@@ -63,7 +62,7 @@ def assert_same_state(ours, theirs):
 
 def assert_same_steps(ours, theirs, mine, other, steps):
     for _ in range(steps):
-        assert mine.step(ours) == other.step(theirs)
+        assert mine.sign * mine.step(ours) == other.sign * other.step(theirs)
         assert mine.calls == other.calls
         for p, q in zip(mine.params, other.params, strict=True):
             assert torch.equal(p, q)
@@ -74,7 +73,11 @@ def assert_same_steps(ours, theirs, mine, other, steps):
 def test_equals_torch(dtype):
     for seed, options in enumerate(GRID):
         mine, other = (Problem(dtype, seed, options["maximize"]) for _ in range(2))
-        ours, theirs = LBFGS(mine.params, **options), torch.optim.LBFGS(other.params, **options)
+        ours = LBFGS(mine.params, **options)
+        if torch.__version__ < "2.14":  # which brought torch's `maximize`: before, it minimises the negative
+            options = {name: option for name, option in options.items() if name != "maximize"}
+            other.sign = 1
+        theirs = torch.optim.LBFGS(other.params, **options)
         assert_same_steps(ours, theirs, mine, other, steps=100 // options["max_iter"])
 
 
@@ -135,49 +138,6 @@ def test_two_loops_multiply_by_the_matrix_they_stand_for():
     d = optimizer._minus_h_times(g, ys, ss, ρs, γ, [None] * h)
     torch.testing.assert_close(d, -H @ g, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(H @ ys[-1], ss[-1])  # the newest pair is explained
-
-
-@pytest.mark.parametrize("search", SEARCHES)
-def test_state_moves_to_and_from_torch_mid_run(search):
-    options = {"max_iter": 4, "history_size": 5, "line_search_fn": search}
-    mine, other = Problem(), Problem()
-    ours, theirs = LBFGS(mine.params, **options), torch.optim.LBFGS(other.params, **options)
-    for _ in range(4):
-        mine.step(ours)
-        other.step(theirs)
-    moved, back = torch.optim.LBFGS(mine.params), LBFGS(other.params)
-    moved.load_state_dict(copy.deepcopy(ours.state_dict()))
-    back.load_state_dict(copy.deepcopy(theirs.state_dict()))
-    assert_same_steps(back, moved, other, mine, steps=6)
-
-
-@pytest.mark.parametrize("search", SEARCHES)
-def test_checkpoint_file_round_trip(search):
-    mine, other = Problem(), Problem()
-    original = LBFGS(mine.params, max_iter=4, line_search_fn=search)
-    for _ in range(4):
-        mine.step(original)
-    file = io.BytesIO()
-    torch.save({"params": mine.params, "optimizer": original.state_dict()}, file)
-    file.seek(0)
-    saved = torch.load(file, weights_only=True)
-    with torch.no_grad():
-        for p, x in zip(other.params, saved["params"], strict=True):
-            p.copy_(x)
-    resumed = LBFGS(other.params, lr=9)
-    resumed.load_state_dict(saved["optimizer"])
-    other.calls = mine.calls
-    assert_same_steps(resumed, original, other, mine, steps=6)
-
-
-@pytest.mark.parametrize("carry", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
-def test_copy_goes_on_alone(carry):
-    mine = Problem()
-    original = LBFGS(mine.params, max_iter=4)
-    mine.step(original)
-    twin, other = carry(original), Problem()
-    other.params, other.calls = twin.param_groups[0]["params"], mine.calls
-    assert_same_steps(twin, original, other, mine, steps=5)
 
 
 def test_gradients_of_any_kind():
@@ -260,30 +220,12 @@ def test_lr_tensor_may_be_changed_in_place():
     assert not torch.equal(run(torch.optim.LBFGS(problem.params, lr=half, max_iter=3), lower_tensor), expected)
 
 
-def test_state_takes_88_bytes_per_parameter_with_a_history_of_10():
-    x = torch.randn(1000, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    optimizer = LBFGS([x], history_size=10, max_iter=30)
-
-    def closure():
-        optimizer.zero_grad()
-        loss = valley(x)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    state = optimizer.state[x]
-    tensors = [state["d"], state["prev_flat_grad"], *state["old_dirs"], *state["old_stps"]]
-    assert len(state["ro"]) == 10
-    assert sum(t.nbytes for t in tensors) == 88 * x.numel()
-
-
 # --- Refusals ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
         ({"max_iter": 0}, "max_iter must be >= 1, got 0"),
         ({"max_eval": 0}, "max_eval must be >= 1, got 0"),
         ({"history_size": 0}, "history_size must be >= 1, got 0"),
@@ -292,32 +234,8 @@ def test_state_takes_88_bytes_per_parameter_with_a_history_of_10():
         ({"line_search_fn": "armijo"}, "line_search_fn must be None or 'strong_wolfe', got 'armijo'"),
     ],
 )
-def test_refuses(options, message):
-    w = torch.zeros(2, requires_grad=True)
-    for make in (lambda: LBFGS([w], **options), lambda: LBFGS([{"params": [w], **options}])):
-        with pytest.raises(ValueError) as error:
-            make()
-        assert str(error.value) == message
-
-
-def test_second_group_is_refused():
-    groups = [{"params": [torch.zeros(2, requires_grad=True)]} for _ in range(2)]
-    with pytest.raises(ValueError, match="one parameter group, got a second one"):
-        LBFGS(groups)
-    optimizer = LBFGS(groups[:1])
-    with pytest.raises(ValueError, match="one parameter group, got a second one"):
-        optimizer.add_param_group(groups[1])
-    assert len(optimizer.param_groups) == 1
-
-
-def test_step_without_closure_is_refused():
-    with pytest.raises(TypeError, match=r"LBFGS\.step needs a closure"):
-        LBFGS([torch.zeros(2, requires_grad=True)]).step()
-
-
-def test_compile_is_refused():
-    with pytest.raises(TypeError, match="LBFGS cannot be compiled"):
-        LBFGS([torch.zeros(2, requires_grad=True)]).compile()
+def test_refuses(assert_refuses, options, message):
+    assert_refuses(LBFGS, options, message)
 
 
 def test_group_without_parameters_returns_the_loss():

@@ -19,7 +19,7 @@ GRID = [
         "maximize": maximize,
     }
     for lr, alpha, eps, weight_decay, momentum, centered, maximize in product(
-        (1e-3, 0.1), (0.9, 0.99), (1e-8, 1e-2), (0, 1e-2), (0, 0.9), (False, True), (False, True)
+        (0.1,), (0.9, 0.99), (1e-8, 1e-2), (0, 1e-2), (0, 0.9), (False, True), (False, True)
     )
 ]
 
@@ -43,53 +43,31 @@ def by_hand(w, slopes, lr, alpha, eps, weight_decay, momentum, centered, maximiz
 
 
 @pytest.mark.parametrize("options", GRID, ids=str)
-def test_follows_its_formula(options):
-    # Gradients of the size of the larger eps, so that its place in the formula shows.
-    slopes = [0.02 * math.sin(3 * t) + 0.004 for t in range(50)]
-    w = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
-    optimizer = RMSprop([w], **options)
-    for slope in slopes:
-        w.grad = torch.tensor(slope, dtype=torch.float64)
-        optimizer.step()
-    assert w.item() == pytest.approx(by_hand(1.5, slopes, **options), rel=1e-11)
+def test_follows_its_formula(assert_follows, options):
+    assert_follows(RMSprop, by_hand, options)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
-        ({"eps": -1e-8}, "eps must be >= 0, got -1e-08"),
-        ({"weight_decay": -1}, "weight_decay must be >= 0, got -1"),
-        ({"momentum": -0.5}, "momentum must be >= 0, got -0.5"),
         ({"alpha": -0.1}, "alpha must be in [0, 1), got -0.1"),
         ({"alpha": 1.0}, "alpha must be in [0, 1), got 1.0"),
         ({"alpha": math.nan}, "alpha must be in [0, 1), got nan"),
     ],
 )
-def test_refuses(options, message):
-    w = torch.zeros(2, requires_grad=True)
-    for make in (lambda: RMSprop([w], **options), lambda: RMSprop([{"params": [w], **options}])):
-        with pytest.raises(ValueError) as error:
-            make()
-        assert str(error.value) == message
+def test_refuses(assert_refuses, options, message):
+    assert_refuses(RMSprop, options, message)
 
 
 @pytest.mark.parametrize("slope", [1e-3, 1.0, 1e3])
-def test_first_step_has_one_length_for_all_gradients(slope):
-    w = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    optimizer = RMSprop([w], lr=0.1, alpha=0.99, eps=0.0)
-    w.grad = torch.tensor(slope, dtype=torch.float64)
-    optimizer.step()
-    assert w.item() == pytest.approx(-0.1 / math.sqrt(1 - 0.99))
+def test_first_step_has_one_length_for_all_gradients(walk, slope):
+    end = walk(RMSprop, [slope], lr=0.1, alpha=0.99, eps=0.0).end
+    assert end == pytest.approx(-0.1 / math.sqrt(1 - 0.99))
 
 
-def test_state_holds_what_the_options_need():
+def test_state_holds_what_the_options_need(walk):
     for momentum, centered in product((0, 0.9), (False, True)):
-        w = torch.ones(3, requires_grad=True)
-        optimizer = RMSprop([w], momentum=momentum, centered=centered)
-        w.grad = torch.ones(3)
-        optimizer.step()
         expected = {"step", "square_avg"}
         expected |= {"momentum_buffer"} if momentum else set()
         expected |= {"grad_avg"} if centered else set()
-        assert optimizer.state[w].keys() == expected
+        assert walk(RMSprop, [1.0], momentum=momentum, centered=centered).state.keys() == expected

@@ -50,20 +50,12 @@ def test_follows_its_formula(options):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
         ({"gamma": -0.1}, "gamma must be >= 0, got -0.1"),
-        ({"eps": -1e-8}, "eps must be >= 0, got -1e-08"),
-        ({"weight_decay": -1}, "weight_decay must be >= 0, got -1"),
-        ({"betas": (0.9, 1.0)}, "betas must be in [0, 1), got (0.9, 1.0)"),
         ({"hessian_every": 0}, "hessian_every must be >= 1, got 0"),
     ],
 )
-def test_refuses(options, message):
-    w = torch.zeros(2, requires_grad=True)
-    for make in (lambda: SophiaG([w], **options), lambda: SophiaG([{"params": [w], **options}])):
-        with pytest.raises(ValueError) as error:
-            make()
-        assert str(error.value) == message
+def test_refuses(assert_refuses, options, message):
+    assert_refuses(SophiaG, options, message)
 
 
 # --- The step ---------------------------------------------------------------------------------------

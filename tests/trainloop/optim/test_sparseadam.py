@@ -1,7 +1,5 @@
 """SparseAdam: equal to torch bit for bit on sparse gradients, and blind to the rows they lack."""
 
-import copy
-import io
 import math
 from itertools import product
 
@@ -32,19 +30,6 @@ def table(dtype=torch.float64):
     return weights.to(dtype).requires_grad_()
 
 
-def assert_same(ours, theirs):
-    mine, other = ours.state_dict(), theirs.state_dict()
-    for p, q in zip(ours.param_groups, theirs.param_groups, strict=True):
-        for x, y in zip(p["params"], q["params"], strict=True):
-            assert torch.equal(x, y)
-    assert mine["state"].keys() == other["state"].keys()
-    for i, expected in other["state"].items():
-        assert mine["state"][i].keys() == expected.keys()
-        for key, value in mine["state"][i].items():
-            assert type(value) is type(expected[key])
-            torch.testing.assert_close(value, expected[key], rtol=0, atol=0)
-
-
 def step_both(ours, theirs, steps, kind="rows"):
     for step in steps:
         for optimizer in (ours, theirs):
@@ -58,20 +43,10 @@ def step_both(ours, theirs, steps, kind="rows"):
 
 @pytest.mark.parametrize("kind", ["rows", "elements"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_equals_torch(dtype, kind):
+def test_equals_torch(dtype, kind, assert_same):
     ours = SparseAdam([{"params": [table(dtype)], **options} for options in GRID])
     theirs = torch.optim.SparseAdam([{"params": [table(dtype)], **options} for options in GRID])
     step_both(ours, theirs, range(100), kind)
-    assert_same(ours, theirs)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_lr_may_be_a_tensor(dtype):
-    ours, theirs = (make([table(dtype)], lr=torch.tensor(0.1)) for make in (SparseAdam, torch.optim.SparseAdam))
-    step_both(ours, theirs, range(10))
-    for optimizer in (ours, theirs):
-        optimizer.param_groups[0]["lr"].mul_(0.5)
-    step_both(ours, theirs, range(10, 20))
     assert_same(ours, theirs)
 
 
@@ -140,55 +115,18 @@ def test_late_row_starts_with_a_long_step():
     assert weights[1].item() == pytest.approx(-0.1 * (1 - 0.9) / math.sqrt(1 - 0.999))
 
 
-# --- State moves ------------------------------------------------------------------------------------
-
-
-def test_state_moves_to_and_from_torch_mid_run():
-    ours, theirs = SparseAdam([table()], lr=0.1), torch.optim.SparseAdam([table()], lr=0.1)
-    step_both(ours, theirs, range(40))
-    moved = torch.optim.SparseAdam([ours.param_groups[0]["params"][0].detach().clone().requires_grad_()])
-    back = SparseAdam([theirs.param_groups[0]["params"][0].detach().clone().requires_grad_()])
-    moved.load_state_dict(copy.deepcopy(ours.state_dict()))
-    back.load_state_dict(copy.deepcopy(theirs.state_dict()))
-    step_both(ours, theirs, range(40, 100))
-    step_both(back, moved, range(40, 100))
-    assert_same(ours, moved)
-    assert_same(back, theirs)
-
-
-def test_checkpoint_file_round_trip():
-    ours = SparseAdam([table()], lr=0.1)
-    step_both(ours, ours, range(10))
-    file = io.BytesIO()
-    torch.save(ours.state_dict(), file)
-    file.seek(0)
-    resumed = SparseAdam([ours.param_groups[0]["params"][0].detach().clone().requires_grad_()])
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    step_both(ours, resumed, range(10, 20))
-    assert_same(ours, resumed)
-    assert isinstance(ours.state[ours.param_groups[0]["params"][0]]["step"], torch.Tensor)  # state_dict left it alone
-
-
 # --- Refusals ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": -0.1}, "lr must be >= 0, got -0.1"),
         ({"lr": 0}, "lr must be > 0, got 0"),
-        ({"eps": -1e-8}, "eps must be >= 0, got -1e-08"),
         ({"eps": 0.0}, "eps must be > 0, got 0.0"),
-        ({"betas": (1.0, 0.999)}, "betas must be in [0, 1), got (1.0, 0.999)"),
-        ({"betas": (0.9, -0.1)}, "betas must be in [0, 1), got (0.9, -0.1)"),
     ],
 )
-def test_refuses(options, message):
-    w = torch.zeros(2, requires_grad=True)
-    for make in (lambda: SparseAdam([w], **options), lambda: SparseAdam([{"params": [w], **options}])):
-        with pytest.raises(ValueError) as error:
-            make()
-        assert str(error.value) == message
+def test_refuses(assert_refuses, options, message):
+    assert_refuses(SparseAdam, options, message)
 
 
 def test_dense_gradient_is_refused_before_anything_moves():
@@ -209,8 +147,3 @@ def test_sparse_parameter_is_refused():
         with pytest.raises(ValueError, match=r"params must be dense, got a sparse one of shape \(3, 2\)"):
             make()
     assert len(optimizer.param_groups) == 1
-
-
-def test_compile_is_refused():
-    with pytest.raises(TypeError, match="SparseAdam cannot be compiled"):
-        SparseAdam([table()]).compile()

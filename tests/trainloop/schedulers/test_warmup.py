@@ -1,6 +1,7 @@
 """The schedules with a warmup as schedulers. The oracle is torch's LambdaLR over the function, bit for bit."""
 
 import copy
+import inspect
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from trainloop.schedulers import (
     WarmupLinearLR,
     WarmupPolynomialLR,
 )
-from trainloop.schedulers._warmup import WarmupScheduler, warmup_factor
+from trainloop.schedulers._warmup import warmup_factor
 from trainloop.schedulers.inverse_sqrt_lr import inverse_sqrt_lr
 from trainloop.schedulers.warmup_cosine_lr import warmup_cosine_lr
 from trainloop.schedulers.warmup_linear_lr import warmup_linear_lr
@@ -176,9 +177,14 @@ def test_every_update_learns_by_default_and_the_peak_comes_once(run):
                 assert lrs.count(0.1) == 1
 
 
-def test_a_schedule_brings_its_factor(make_optimizer):
-    with pytest.raises(NotImplementedError):
-        WarmupScheduler(make_optimizer())
+@pytest.mark.parametrize(("scheduler", "function", "options"), CASES.values(), ids=CASES)
+def test_every_option_of_the_function_is_one_of_the_class(make_optimizer, scheduler, function, options):
+    named = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    accepted = inspect.signature(scheduler).parameters
+    state = scheduler(make_optimizer(), **options).state_dict()
+    for option in named:
+        assert accepted[option.name].default == option.default
+        assert state[option.name] == options.get(option.name, option.default)
 
 
 @given(warmup_steps=st.integers(1, 1000), data=st.data())

@@ -1,0 +1,112 @@
+"""The parameters of a step, sorted into those that are updated together."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+__all__ = ["Group", "Job", "Numbers", "Roster", "State"]
+
+Group: TypeAlias = dict[str, Any]
+"""A parameter group: parameters under `"params"`, and the options that hold for them."""
+
+State: TypeAlias = dict[str, Any]
+"""What an optimizer remembers about one parameter, under the names `torch.optim` gives it."""
+
+Numbers: TypeAlias = dict[str, Any]
+"""Numbers of one step, the same for every parameter that has made as many steps."""
+
+SMALL = 1 << 14
+"""On the CPU, parameters of up to this many elements are updated as one list. Larger ones go one by one: what a
+step computes on the way then stays in the processor's cache, while a list would write all of it out to memory."""
+
+_PLAIN = {Tensor, torch.nn.Parameter}
+# On the CPU, a list of bfloat16 tensors rounds the factors of `mul_` and `div_`; a single one does not.
+_LISTED = {torch.float32, torch.float64}
+
+
+class Job:
+    """Parameters of one group that make their step together: equal counters, the same entries in their state.
+
+    Attributes:
+        numbers: what `at_step` returned for them.
+        group: the group's options, and the numbers.
+        listed: whether they are updated in one list.
+        params: the parameters; in the same order `grads`, the gradients to descend, and `states`.
+    """
+
+    __slots__ = ("grads", "group", "listed", "numbers", "params", "states")
+
+    def __init__(
+        self,
+        group: Group,
+        numbers: Numbers,
+        listed: bool,
+        params: list[Tensor],
+        grads: list[Tensor],
+        states: list[State],
+    ) -> None:
+        self.numbers = numbers
+        self.group = {**group, **numbers}
+        self.listed = listed
+        self.params = params
+        self.grads = grads
+        self.states = states
+
+    def entries(self, counters: tuple[str, ...]) -> dict[str, list[Tensor]]:
+        """The states, entry by entry, without the counters: what an update needs of those, `at_step` has told it."""
+        return {name: [state[name] for state in self.states] for name in self.states[0] if name not in counters}
+
+
+class Roster:
+    """How the parameters of a group sort into jobs.
+
+    They nearly always sort as they did at the step before, so the result is kept, with what it depends
+    on. To find that unchanged takes a fifth of the time that sorting takes; with hundreds of small
+    parameters, sorting would be a third of a step.
+    """
+
+    def __init__(self) -> None:
+        self.seen: tuple[list[Any], ...] = ()
+        self.bands: list[tuple[bool, list[int]]] = []
+
+    def sort(
+        self, params: list[Tensor], grads: list[Tensor], states: list[State], counts: list[tuple[Any, ...]], lists: bool
+    ) -> list[tuple[bool, list[int]]]:
+        """Return the positions of the parameters of each job, and whether they are updated in one list.
+
+        Args:
+            params: those that have a gradient; in the same order the next three.
+            grads: the gradients.
+            states: the states.
+            counts: what the counters read.
+            lists: whether the rule takes a list.
+        """
+        seen = (
+            list(map(id, params)),
+            [p.dtype for p in params],
+            [p.get_device() for p in params],
+            [g.layout for g in grads],
+            list(map(len, states)),
+        )
+        if seen != self.seen or not all(_agree(counts, band) for _, band in self.bands):
+            bands: dict[Any, list[int]] = {}
+            for i, (p, g, state, count) in enumerate(zip(params, grads, states, counts, strict=True)):
+                listed = (
+                    lists
+                    and type(p) in _PLAIN
+                    and g.layout is torch.strided
+                    and (not p.is_cpu or (p.numel() <= SMALL and p.dtype in _LISTED))
+                )
+                bands.setdefault((listed, p.dtype, p.get_device(), count, *state), []).append(i)
+            self.seen, self.bands = seen, [(key[0], band) for key, band in bands.items()]
+        return self.bands
+
+
+def _agree(counts: list[tuple[Any, ...]], band: list[int]) -> bool:
+    first = counts[band[0]]
+    if len(band) == len(counts):
+        return counts.count(first) == len(counts)
+    return all(counts[i] == first for i in band)
