@@ -355,25 +355,6 @@ class Optimizer(torch.optim.Optimizer):
 
 
 _ONE = torch.ones((), device="cpu")
-_PLAIN = {Tensor, torch.nn.Parameter}
-_LISTED = {torch.float32, torch.float64}
-
-
-def _update_all(update: Callable[..., None], work: list[tuple[Any, ...]]) -> list[dict[str, list[Tensor]]]:
-    """What is compiled: every update of a step. Returns the state entries that the updates made."""
-    made: list[dict[str, list[Tensor]]] = []
-    for params, grads, entries, fixed, names, values in work:
-        group = {**fixed, **{name: x.item() for name, x in zip(names, values.unbind(), strict=True)}}
-        new: dict[str, list[Tensor]] = {}
-        for i, (p, g) in enumerate(zip(params, grads, strict=True)):
-            state = {name: entry[i] for name, entry in entries.items()}
-            before = dict(state)
-            update(p, g, state, group)
-            for name, tensor in state.items():
-                if tensor is not before.get(name):
-                    new.setdefault(name, []).append(tensor)
-        made.append(new)
-    return made
 
 
 def new_step(start: float = 0.0) -> Tensor:
