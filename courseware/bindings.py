@@ -24,6 +24,7 @@ from mkdocs.utils import get_relative_url
 
 from courseware import ROOT
 from courseware.example import RESULTS, SCHEMES
+from courseware.glossary import Glossary
 
 DELIMITERS = {
     "variable_start_string": "<%",
@@ -136,6 +137,31 @@ def _svg_size(path: Path) -> tuple[int, int]:
     return round(float(match[1]) * 4 / 3), round(float(match[2]) * 4 / 3)
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A figure in one colour scheme, as a page loads it."""
+
+    scheme: str
+    url: str
+    width: int
+    height: int
+
+    def image(self, alt: str) -> str:
+        size = f'width="{self.width}" height="{self.height}"'
+        return f'<img class="only-{self.scheme}" src="{self.url}" alt="{html.escape(alt)}" {size} loading="lazy">'
+
+
+def _checked_alt(text: str, figure: str) -> str:
+    """Alt text as plain characters.
+
+    Raises:
+        BindingError: it is too short to say what the figure shows.
+    """
+    if len(text.strip()) < 40:
+        raise BindingError(f"figure {figure!r}: alt text must say what the figure shows, got {text!r}")
+    return plain(text.strip())
+
+
 @dataclass
 class Bindings:
     """The functions one page can call; `slug` names its folder of examples.
@@ -146,6 +172,7 @@ class Bindings:
     slug: str
     url: str
     repo_url: str = ""
+    terms: Glossary = field(default_factory=Glossary)
     used: set[tuple[str, str]] = field(default_factory=set)
 
     def _find(self, name: str) -> tuple[str, str, str, dict[str, Any]]:
@@ -183,21 +210,56 @@ class Bindings:
             figure = drawn[0] if len(drawn) == 1 else example
         if figure not in drawn:
             raise BindingError(f"example {example!r} draws {drawn}, not {figure!r}")
-        if len(alt.strip()) < 40:
-            raise BindingError(f"figure {name!r}: alt text must say what the figure shows, got {alt!r}")
-        images = []
-        for scheme in SCHEMES:
-            path = ROOT / "build" / "examples" / page / example / f"{figure}.{scheme}.svg"
-            width, height = _svg_size(path)
-            images.append(
-                f'<img class="only-{scheme}" src="{self._link(figure_asset(page, example, figure, scheme))}" '
-                f'alt="{html.escape(plain(alt))}" width="{width}" height="{height}" loading="lazy">'
-            )
-        script = self._link(download_asset(page, example, "py"))
+        pictures = [self._picture(page, example, figure, scheme) for scheme in SCHEMES]
+        images = "".join(picture.image(_checked_alt(alt, name)) for picture in pictures)
         # One line, so that a figure may stand indented inside a folded solution.
         return (
-            f'<figure class="run-figure" id="figure-{example}-{figure}">{"".join(images)}'
-            f'<figcaption>{caption} <a class="source" href="{script}">{example}.py</a></figcaption></figure>'
+            f'<figure class="run-figure" id="figure-{example}-{figure}">{images}'
+            f"{self._caption(page, example, caption)}</figure>"
+        )
+
+    def _picture(self, page: str, example: str, figure: str, scheme: str) -> Picture:
+        width, height = _svg_size(ROOT / "build" / "examples" / page / example / f"{figure}.{scheme}.svg")
+        return Picture(scheme, self._link(figure_asset(page, example, figure, scheme)), width, height)
+
+    def _caption(self, page: str, example: str, caption: str) -> str:
+        script = self._link(download_asset(page, example, "py"))
+        return f'<figcaption>{caption} <a class="source" href="{script}">{example}.py</a></figcaption>'
+
+    def stepper(self, name: str, *, frames: list[tuple[str, str]], still: str, caption: str = "") -> str:
+        """A figure the reader drives, frame by frame: `theme/assets/stepper.js` adds the controls.
+
+        Args:
+            name: the example; all frames are figures that it draws, of one size.
+            frames: figure and alt text of each frame, in order. The text is also read out on arrival.
+            still: the frame that stands there before the first use, without JavaScript and on paper.
+            caption: what to notice, over all frames.
+        """
+        page, example, rest, written = self._find(name)
+        names = [figure for figure, _ in frames]
+        if rest:
+            raise BindingError(f"a stepper names its example alone, not {name!r}")
+        if unknown := [figure for figure in names if figure not in written["figures"]]:
+            raise BindingError(f"example {example!r} draws {written['figures']}, not {unknown}")
+        if not 3 <= len(frames) <= 12:
+            raise BindingError(f"stepper {name!r}: needs 3 to 12 frames, got {len(frames)}")
+        if still not in names:
+            raise BindingError(f"stepper {name!r}: the still {still!r} is not among its frames {names}")
+        shown = [
+            ([self._picture(page, example, figure, scheme) for scheme in SCHEMES], _checked_alt(text, figure))
+            for figure, text in frames
+        ]
+        sizes = {(picture.width, picture.height) for pictures, _ in shown for picture in pictures}
+        if len(sizes) > 1:
+            raise BindingError(f"stepper {name!r}: the page would jump between frames of sizes {sorted(sizes)}")
+        place = names.index(still)
+        pictures, alt = shown[place]
+        data = [{"text": text} | {picture.scheme: picture.url for picture in pictures} for pictures, text in shown]
+        return (
+            f'<figure class="run-figure stepper" id="figure-{example}-{still}" data-still="{place}" '
+            f'data-frames="{html.escape(json.dumps(data, ensure_ascii=False))}">'
+            f"{''.join(picture.image(alt) for picture in pictures)}"
+            f"{self._caption(page, example, caption)}</figure>"
         )
 
     def table(self, key: str, columns: dict[str, tuple[str, str] | str], *, caption: str) -> str:
@@ -254,12 +316,14 @@ class Bindings:
         items = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items())
         return f'<div class="run-card"><dl>{items}</dl></div>'
 
+    def glossary(self) -> str:
+        """Every term of the glossary, for the one page that shows them."""
+        return self.terms.listing()
+
     def names(self) -> dict[str, Any]:
         """What the page's templates see."""
-        return {
-            name: getattr(self, name)
-            for name in ("value", "num", "calc", "figure", "table", "downloads", "run_card")
-        }
+        names = ("value", "num", "calc", "figure", "stepper", "table", "downloads", "run_card", "glossary")
+        return {name: getattr(self, name) for name in names}
 
 
 _environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, **DELIMITERS)
@@ -294,5 +358,3 @@ def render(markdown: str, bindings: Bindings, *, page: str, first_line: int = 1)
     except (BindingError, UndefinedError, TypeError, ValueError, ZeroDivisionError) as error:
         line, problem = _template_line(error), str(error)
     raise PluginError(f"{page}:{first_line + line - 1}: {problem}")
-
-

@@ -53,9 +53,7 @@ class ExampleError(Exception):
 
 def versions() -> dict[str, str]:
     """The versions a result depends on, read without importing the libraries."""
-    return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in LIBRARIES
-    }
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
 def load(script: Path) -> ModuleType:
@@ -242,9 +240,7 @@ def main(run: Callable[..., Results], draw: Draw | None = None) -> None:
     module = sys.modules["__main__"]
     script = Path(str(module.__file__)).resolve()
     module.__name__ = script.stem
-    parser = argparse.ArgumentParser(
-        description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a smaller run, to see that it works")
     default = ROOT / "build" / "by-hand" / script.parent.name / script.stem
     parser.add_argument("--out", type=Path, default=default, help="where figures and numbers go")

@@ -122,6 +122,7 @@ _MATH = re.compile(r"<math\b.*?</math>", re.DOTALL)
 _IDENTIFIER = re.compile(r"<mi(?P<attributes>[^>]*)>(?P<text>[^<]*)</mi>")
 _CODE = re.compile(r"<(code|pre|kbd|samp)\b.*?</\1>", re.DOTALL)
 _UNSEEN = re.compile(r"<(script|style|svg)\b.*?</\1>|<!--.*?-->", re.DOTALL)
+_NOTE = re.compile(r'<a class="term"[^>]* title="([^"]*)"')
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -137,6 +138,7 @@ def _characters(html: str) -> tuple[set[str], set[str], set[str]]:
         return replace
 
     html = _UNSEEN.sub(" ", html)
+    html += "".join(_NOTE.findall(html))  # terms.js shows them
     html = _MATH.sub(take(math), html)
     html = _CODE.sub(take(code), html)
     # A formula shows italics that no page spells out: <mi>x</mi> is drawn with U+1D465.

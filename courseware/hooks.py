@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+from itertools import groupby
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
+from mkdocs.utils.meta import get_data
 
-from courseware import ROOT, bindings, notebooks, pages
+from courseware import ROOT, bindings, glossary, notebooks, pages
 from courseware.build import PREPARED
 from courseware.engine import BuildError, output_folder, run_examples, scripts, warm_up
 from courseware.example import SCHEMES
@@ -21,6 +25,7 @@ from courseware.mathml import render_page
 WORDS_PER_MINUTE = 200  # of prose with formulas in it
 
 _sources: dict[str, str] = {}  # page → its file as written, front matter and all
+_glossary = glossary.Glossary()
 
 
 def _slug(page: Page) -> str:
@@ -77,6 +82,24 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
+    """Check the posts' numbers; read the glossary, and which pages link to its terms."""
+    global _glossary
+    sources = [(page, *get_data(page.file.content_string)) for page in nav.pages]
+    complaints = [
+        complaint
+        for _, part in groupby(sources, key=lambda source: source[0].parent)
+        for complaint in pages.check_order([(page.file.src_uri, meta) for page, _, meta in part])
+    ]
+    if complaints:
+        raise PluginError("\n".join(complaints))
+    _glossary = glossary.read(Path(config.docs_dir))
+    _glossary.note_uses(
+        (str(meta.get("title", page.title)), page.file.src_uri, markdown) for page, markdown, meta in sources
+    )
+    return nav
+
+
 def _post_head(page: Page, minutes: int) -> str:
     """What stands under a post's title: its place, its length, what the reader will be able to do."""
     meta = page.meta
@@ -102,10 +125,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     section = page.parent.title if page.parent else ""
     if "part" in page.meta and not section.startswith(f"Part {page.meta['part']}"):
         raise PluginError(f"{name}:1: says part {page.meta['part']}, the nav has it under {section!r}")
-    complaints = pages.check(markdown, page.meta, _slug(page))
+    complaints = [*pages.check(markdown, page.meta, _slug(page)), *_glossary.check(markdown)]
     if complaints:
         raise PluginError("\n".join(f"{name}:{first + line - 1}: {text}" for line, text in complaints))
-    bound = bindings.Bindings(_slug(page), page.url, config.repo_url or "")
+    bound = bindings.Bindings(_slug(page), page.url, config.repo_url or "", _glossary)
     rendered = bindings.render(markdown, bound, page=name, first_line=first)
     if "part" in page.meta:
         own = {example for folder, example in bound.used if folder == _slug(page)}
@@ -119,6 +142,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    if glossary_file := files.get_file_from_path(glossary.PAGE):
+        html = glossary.note_terms(html, _glossary, get_relative_url(glossary_file.url, page.url))
     return render_page(html, page=page.file.src_uri, markdown=_sources[page.file.src_uri])
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ POST_KEYS = ("title", "part", "number", "description", "objectives", "prerequisi
 
 FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[\w+-]*)")
 SNIPPET = re.compile(r'^[ \t]*--8<-- "(?P<path>[^":]+)(?::(?P<section>[\w-]+))?"[ \t]*$')
+FIGURE = re.compile(r"^<% (?:figure|stepper)\(", re.MULTILINE)  # not indented: in no folded block
+UP_NEXT = re.compile(r"\*\*Up next:\*\* .*\]\(")
 QUIZ_QUESTION = re.compile(r"^[ \t]*- question:", re.MULTILINE)
 
 Complaint = tuple[int, str]
@@ -72,17 +76,29 @@ def check_snippet(line: int, name: str, section: str | None) -> Iterator[Complai
 
 def headings(markdown: str, level: int) -> list[tuple[int, str]]:
     """Headings of one level with their line numbers, fenced blocks skipped."""
-    fenced = {
-        number
-        for start, _, body in fences(markdown)
-        for number in range(start, start + len(body) + 2)
-    }
+    fenced = {number for start, _, body in fences(markdown) for number in range(start, start + len(body) + 2)}
     marks = "#" * level + " "
     return [
         (number, re.sub(r"\s*\{.*\}\s*$", "", line[len(marks) :]).strip())
         for number, line in enumerate(markdown.splitlines(), 1)
         if line.startswith(marks) and number not in fenced
     ]
+
+
+def sections(markdown: str) -> dict[str, tuple[int, str]]:
+    """The sections of a page, by heading: the heading's line, and the text below it."""
+    lines = markdown.splitlines()
+    found = headings(markdown, 2)
+    ends = [number - 1 for number, _ in found[1:]] + [len(lines)]
+    return {text: (number, "\n".join(lines[number:end])) for (number, text), end in zip(found, ends, strict=True)}
+
+
+def check_headings(markdown: str) -> Iterator[Complaint]:
+    """A heading is read aloud, linked and searched for: words only."""
+    for level in range(1, 7):
+        for number, text in headings(markdown, level):
+            if emoji := [c for c in text if c >= "\u2300" and unicodedata.category(c) == "So"]:
+                yield number, f"no emoji in headings: {' '.join(emoji)}"
 
 
 def check_post(markdown: str, meta: dict[str, Any], slug: str) -> Iterator[Complaint]:
@@ -98,26 +114,64 @@ def check_post(markdown: str, meta: dict[str, Any], slug: str) -> Iterator[Compl
     for name in meta.get("examples", ()):
         if not (ROOT / "examples" / slug / f"{name}.py").is_file():
             yield 1, f"front matter names the example {name!r}, but there is no examples/{slug}/{name}.py"
-    for number, text in headings(markdown, 3):
-        if text.startswith("Exercise "):
-            following = "\n".join(markdown.splitlines()[number:])
-            own = re.split(r"^#{2,3} ", following, maxsplit=1, flags=re.MULTILINE)[0]
-            for kind, opening in {"hint": '??? hint "', "solution": '??? success "Solution'}.items():
-                if opening not in own:
-                    yield number, f"{text!r} has no folded {kind} ({opening}…)"
-    exercises = [text for _, text in headings(markdown, 3) if text.startswith("Exercise ")]
+    own = sections(markdown)
+    yield from check_exercises(markdown)
+    yield from check_figures(own)
+    if "The code" in own and "downloads(" not in own["The code"][1]:
+        yield own["The code"][0], "the reader takes the code home: a downloads(...) is missing in this section"
+    if "Quick quiz" in own:
+        line, text = own["Quick quiz"]
+        quizzes = [body for _, language, body in fences(text) if language == "quiz"]
+        questions = sum(len(QUIZ_QUESTION.findall("\n".join(body))) for body in quizzes)
+        if not 3 <= questions <= 5:
+            yield line, f"a post has three to five quiz questions, this one has {questions}"
+    if "Summary" in own:
+        line, text = own["Summary"]
+        # Footnotes stand behind the text that they belong to.
+        paragraphs = [part for part in text.strip().split("\n\n") if not part.startswith("[^")]
+        if not UP_NEXT.match(paragraphs[-1]):
+            yield line, 'a post ends with "**Up next:** [title](page.md)." and the question that the next one answers'
+
+
+def check_exercises(markdown: str) -> Iterator[Complaint]:
+    """At least four, each with a hint and a solution that the reader unfolds."""
+    exercises = [(number, text) for number, text in headings(markdown, 3) if text.startswith("Exercise ")]
+    for number, text in exercises:
+        following = "\n".join(markdown.splitlines()[number:])
+        own = re.split(r"^#{2,3} ", following, maxsplit=1, flags=re.MULTILINE)[0]
+        for kind, opening in {"hint": '??? hint "', "solution": '??? success "Solution'}.items():
+            if opening not in own:
+                yield number, f"{text!r} has no folded {kind} ({opening}…)"
     if len(exercises) < 4:
         yield 1, f"a post has at least four exercises, this one has {len(exercises)}"
-    questions = sum(
-        len(QUIZ_QUESTION.findall("\n".join(body))) for _, language, body in fences(markdown) if language == "quiz"
-    )
-    if not 3 <= questions <= 5:
-        yield 1, f"a post has three to five quiz questions, this one has {questions}"
+
+
+def check_figures(own: dict[str, tuple[int, str]]) -> Iterator[Complaint]:
+    """Three to six that tell the story, and the symptom of what breaks; folded solutions may show more."""
+    counts = {name: len(FIGURE.findall(text)) for name, (_, text) in own.items()}
+    symptoms = counts.pop("Where it breaks", None)
+    if symptoms == 0:
+        yield own["Where it breaks"][0], "what breaks is run: this section shows its symptom in a figure"
+    if not 3 <= sum(counts.values()) <= 6:
+        shown = ", ".join(f"{name}: {count}" for name, count in counts.items() if count) or "none"
+        yield 1, f'a post has three to six figures, beside folded ones and those of "Where it breaks"; here: {shown}'
+
+
+def check_order(posts: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[str]:
+    """Complaints about the numbers of the posts of one part, which count up in the order of the nav.
+
+    Args:
+        posts: source path and front matter of the pages of a section of the nav, in its order.
+    """
+    numbered = [(source, meta["number"]) for source, meta in posts if "part" in meta and "number" in meta]
+    for (_, before), (source, number) in pairwise(numbered):
+        if number <= before:
+            yield f"{source}:1: says number {number}, but the nav has it after number {before}"
 
 
 def check(markdown: str, meta: dict[str, Any], slug: str) -> list[Complaint]:
     """Every complaint about a page, line numbers counted from the start of `markdown`."""
-    complaints = list(check_listings(markdown))
+    complaints = [*check_listings(markdown), *check_headings(markdown)]
     if "part" in meta:
         complaints += check_post(markdown, meta, slug)
     return complaints

@@ -24,20 +24,57 @@ if TYPE_CHECKING:
 
 Scheme = Literal["light", "dark"]
 
-# Concept: (on white, on near-black). Told apart by the colour-blind and at 3:1 or more on their ground
-# (tests/trainloop/test_figures.py measures both).
+# Concept: (on white, on near-black). Each is legible as text on its ground; see `FAMILIES` for what is told from what.
 COLOURS: dict[str, tuple[str, str]] = {
     "sgd": ("#0072b2", "#56b4e9"),
-    "momentum": ("#7a5c00", "#e8c547"),
-    "nesterov": ("#a23b72", "#e39ac3"),
-    "rmsprop": ("#00795a", "#2cc99b"),
+    "momentum": ("#6d4400", "#f8d22a"),
+    "nesterov": ("#a13181", "#eb6799"),
+    "rmsprop": ("#085f4e", "#10e1ad"),
     "adam": ("#c44e00", "#ff9e64"),
     "truth": ("#1f2328", "#e6e9ee"),
     "data": ("#6a737d", "#9aa4b2"),
-    "wrong": ("#b3261e", "#ff8a80"),
+    "wrong": ("#b3261e", "#ff7363"),
+    # The verbs of the loop; its first one is "data".
+    "predict": ("#2557bd", "#4699ff"),
+    "measure": ("#91287f", "#ffa7ea"),
+    "differentiate": ("#c05102", "#ff971d"),
+    "update": ("#015517", "#48d27e"),
+    "batch": ("#1071d2", "#4a98fe"),
+    "minibatch": ("#0f6d51", "#16d48f"),
+    "single": ("#af2f08", "#ff8c30"),
+    "autograd": ("#05755c", "#1cd48d"),
+    "forward_difference": ("#af3002", "#fd9915"),
+    "central_difference": ("#6f46b6", "#ce8dff"),
+    "float32": ("#ab2858", "#ff83c7"),
+    "float64": ("#0162ba", "#01c5ff"),
+    # A learning rate below, at and above the wall 2/λmax.
+    "below": ("#1a5ec2", "#04c0ff"),
+    "at": ("#7a7102", "#c6b804"),
+    "above": ("#a21c4d", "#ff7599"),
+    "start_a": ("#0e349a", "#598af7"),
+    "start_b": ("#8b2401", "#f3870f"),
+    "start_c": ("#1f830d", "#2fd488"),
+    "start_d": ("#ad3a85", "#f497fd"),
+    "by_hand": ("#a24300", "#fe9917"),
+    "with_autograd": ("#01755f", "#18d48e"),
+    "with_nn": ("#853da5", "#db90ff"),
 }
 
-# The second cue beside colour.
+# Concepts that meet in one figure. Within a family, colours are told apart by the colour-blind too, and lines by
+# their dashes; between families they may repeat (tests/trainloop/test_figures.py measures both).
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "optimizers": ("sgd", "momentum", "nesterov", "rmsprop", "adam"),
+    "verbs": ("data", "predict", "measure", "differentiate", "update"),
+    "batch sizes": ("batch", "minibatch", "single"),
+    "gradients": ("autograd", "forward_difference", "central_difference"),
+    "precisions": ("float32", "float64"),
+    "learning rates": ("below", "at", "above"),
+    "starts": ("start_a", "start_b", "start_c", "start_d"),
+    "versions of the loop": ("by_hand", "with_autograd", "with_nn"),
+    "run and reference": ("truth", "data", "wrong"),
+}
+
+# The second cue beside colour, for what is drawn as a line.
 DASHES: dict[str, str | tuple[float, tuple[float, ...]]] = {
     "sgd": "-",
     "momentum": (0.0, (7, 2)),
@@ -46,6 +83,25 @@ DASHES: dict[str, str | tuple[float, tuple[float, ...]]] = {
     "adam": "-",
     "truth": (0.0, (1, 2)),
     "wrong": (0.0, (3, 1, 1, 1)),
+    "batch": "-",
+    "minibatch": (0.0, (5, 1.5)),
+    "single": (0.0, (1, 1.5)),
+    "autograd": "-",
+    "forward_difference": (0.0, (5, 1.5)),
+    "central_difference": (0.0, (5, 1.5, 1, 1.5)),
+    "float32": (0.0, (5, 1.5)),
+    "float64": "-",
+    "below": "-",
+    "at": (0.0, (5, 1.5)),
+    "above": (0.0, (1, 1.5)),
+    "start_a": "-",
+    "start_b": (0.0, (6, 2)),
+    "start_c": (0.0, (1, 1.5)),
+    "start_d": (0.0, (6, 1.5, 1, 1.5)),
+    # Drawn on top of each other, since they are equal: the gaps show the line below.
+    "by_hand": "-",
+    "with_autograd": (0.0, (4, 4)),
+    "with_nn": (0.0, (1, 3)),
 }
 
 NAMES: dict[str, str] = {
@@ -181,4 +237,4 @@ def label_ends(ax: Axes, lines: Sequence[tuple[Line2D, str]], *, gap: float = 13
         )
 
 
-__all__ = ["COLOURS", "DASHES", "NAMES", "colour", "label_ends", "line", "scheme", "style"]
+__all__ = ["COLOURS", "DASHES", "FAMILIES", "NAMES", "colour", "label_ends", "line", "scheme", "style"]

@@ -68,6 +68,15 @@ def test_part_must_agree_with_the_nav(built):
     built.write("docs/page.md", PAGE)
 
 
+def test_posts_must_count_up_in_the_nav(built):
+    home = (built.root / "docs/index.md").read_text(encoding="utf-8")
+    built.write("docs/index.md", "---\npart: 1\nnumber: 2\n---\n\n" + home)
+    built.write("docs/page.md", PAGE.replace("title: Page", "title: Page\npart: 1\nnumber: 1"))
+    assert "page.md:1: says number 1, but the nav has it after number 2" in built.run("build", expect=1)
+    built.write("docs/index.md", home)
+    built.write("docs/page.md", PAGE)
+
+
 def test_folder_of_examples_without_a_page(built):
     stray = built.write("examples/nowhere/lost.py", (built.root / "examples/page/quick.py").read_text(encoding="utf-8"))
     assert "folders that are no page's name: ['nowhere']" in built.run("build", expect=1)

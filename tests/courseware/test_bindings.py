@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
+from pathlib import Path
+
 import pytest
 from mkdocs.exceptions import PluginError
 
@@ -77,3 +82,57 @@ def test_another_pages_example_is_named_with_its_folder(monkeypatch):
     bound = Bindings("here", "here/")
     assert (bound.num("a.x"), bound.num("there/a.x")) == ("1", "2")
     assert bound.used == {("here", "a"), ("there", "a")}
+
+
+# --- steppers
+
+FRAMES = [(f"step-{i}", f"After {i} steps the weight stands at {i}, where x<sup>−2</sup> is small.") for i in range(4)]
+
+
+@pytest.fixture
+def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bindings:
+    """A page whose example `walk` has drawn four frames of one size, and one of another."""
+    monkeypatch.setattr(bindings, "ROOT", tmp_path)
+    figures = [*(name for name, _ in FRAMES), "wide"]
+    out = tmp_path / "build/examples/post/walk"
+    out.mkdir(parents=True)
+    (out / "results.json").write_text(json.dumps({"results": {}, "figures": figures, "run": {}}), encoding="utf-8")
+    for name in figures:
+        for scheme in ("light", "dark"):
+            width = 400 if name == "wide" else 375
+            (out / f"{name}.{scheme}.svg").write_text(f'<svg width="{width}pt" height="252pt">', encoding="utf-8")
+    return Bindings("post", "series/post/")
+
+
+def test_stepper(walk: Bindings) -> None:
+    shown = walk.stepper("walk", frames=FRAMES, still="step-2", caption="What to notice.")
+    assert "\n" not in shown, "it may stand indented in a folded block"
+    assert re.findall(r'src="([^"]*)"', shown) == [
+        f"../../assets/figures/post/walk.step-2.{scheme}.svg" for scheme in ("light", "dark")
+    ]
+    assert shown.count('alt="After 2 steps the weight stands at 2, where x⁻² is small." width="500" height="336"') == 2
+    assert 'id="figure-walk-step-2" data-still="2"' in shown
+    assert "What to notice. <a" in shown
+    frames = json.loads(html.unescape(re.search(r'data-frames="([^"]*)"', shown)[1]))
+    assert [frame["text"] for frame in frames][1] == "After 1 steps the weight stands at 1, where x⁻² is small."
+    assert [frame["dark"] for frame in frames] == [
+        f"../../assets/figures/post/walk.step-{i}.dark.svg" for i in range(4)
+    ]
+    assert walk.used == {("post", "walk")}
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "still", "problem"),
+    [
+        ("walk", [*FRAMES, ("step-9", "x" * 40)], "step-2", "not ['step-9']"),
+        ("walk", FRAMES, "step-9", "the still 'step-9' is not among its frames"),
+        ("walk", FRAMES[:2], "step-1", "needs 3 to 12 frames, got 2"),
+        ("walk", FRAMES * 4, "step-1", "needs 3 to 12 frames, got 16"),
+        ("walk", [*FRAMES, ("wide", "x" * 40)], "step-1", "sizes [(500, 336), (533, 336)]"),
+        ("walk", [*FRAMES[:3], ("step-3", "the end")], "step-1", "figure 'step-3': alt text must say what"),
+        ("walk.step-1", FRAMES, "step-1", "a stepper names its example alone, not 'walk.step-1'"),
+    ],
+)
+def test_stepper_refuses(walk: Bindings, name: str, frames: list, still: str, problem: str) -> None:
+    with pytest.raises(BindingError, match=re.escape(problem)):
+        walk.stepper(name, frames=frames, still=still)

@@ -50,6 +50,15 @@ def test_all_are_written_and_small(tmp_path: Path, cache: Path) -> None:
     assert sum(sizes.values()) <= 90_000
 
 
+def test_the_definition_beside_a_term_is_drawn_too(tmp_path: Path, cache: Path) -> None:
+    link = '<a class="term" href="glossary/#x" title="Written Ξ.">x</a> <a href="y" title="Ψ">y</a>'
+    site = make_site(tmp_path, page=f"<p>{link}</p>")
+    write_fonts(site, cache)
+    drawn = characters(site, "text-regular.woff2")
+    assert "Ξ" in drawn
+    assert "Ψ" not in drawn
+
+
 def test_formulas_find_their_glyphs(tmp_path: Path, cache: Path) -> None:
     site = make_site(tmp_path)
     write_fonts(site, cache)

@@ -119,6 +119,66 @@ def test_the_page_around_it_keeps_its_state() -> None:
     assert "<form" in html
 
 
+# --- numbers
+
+NUMBER = """
+- question: How long is the step?
+  answer: −6.1 × 10<sup>−5</sup>
+  tolerance: 1e-6
+  why: One $\\eta$.
+  mistakes:
+    - value: 6.1e-5
+      why: The *sign*.
+    - value: 0.12345678
+      why: No.
+"""
+
+
+def test_a_number_question() -> None:
+    html = convert(NUMBER)
+    values = [float(value) for value in re.findall(r'data-value="([^"]+)"', html)]
+    assert values == [-6.1e-5, 6.1e-5, 0.12345678]
+    assert re.findall(r'data-right="(\w+)"', html) == ["true", "false", "false"]
+    assert re.findall(r'data-tolerance="([^"]+)"', html) == ["1e-06"] * 3
+    assert "<p>−6.1 × 10<sup>−5</sup></p>" in html, "as the page wrote it"
+    assert "<p>0.123457</p>" in html, "no more digits than the tolerance asks for"
+    assert "<strong>Not this one.</strong> The <em>sign</em>." in html
+    assert "<input" not in html, "a field without JavaScript does nothing"
+    assert "<summary>Answer</summary>" in html
+
+
+def test_one_question_alone_has_no_number() -> None:
+    assert "Question 1" not in convert(NUMBER)
+    assert convert(NUMBER + QUIZ).count("Question ") == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("value: 6.1e-5", "value: -6.15e-5", "the answer (-6.1e-05) and mistake 1 (-6.15e-05) lie within"),
+        ("value: 0.12345678", "value: 6.1e-5", "mistake 1 (6.1e-05) and mistake 2 (6.1e-05) lie within"),
+        ("tolerance: 1e-6", "tolerance: -1", "'tolerance' must be >= 0, got -1"),
+        ("tolerance: 1e-6", "tolerance: 10%", "'tolerance' must be a number, not '10%'"),
+        ("value: 6.1e-5", "value: 1,234", "mistake 1: 'value' must be a number, not '1,234'"),
+        ("value: 6.1e-5", "value: yes", "mistake 1: 'value' must be a number, not True"),
+        ("value: 6.1e-5", "value: .inf", "mistake 1: 'value' must be a number, not inf"),
+        ("      why: No.\n", "", "mistake 2: has no 'why'"),
+        ("  why: One $\\eta$.\n", "", "question 1: has no 'why'"),
+        ("  tolerance: 1e-6\n", "", "question 1: has no 'tolerance'"),
+        ("  mistakes:", "  options: []\n  mistakes:", "question 1: unknown key 'options'"),
+    ],
+)
+def test_a_wrong_number_question_is_an_error(old: str, new: str, problem: str) -> None:
+    assert old in NUMBER
+    with pytest.raises(QuizError, match=re.escape(problem)):
+        convert(NUMBER.replace(old, new))
+
+
+def test_no_mistakes_no_question() -> None:
+    with pytest.raises(QuizError, match="'mistakes' must be a list"):
+        convert(NUMBER[: NUMBER.index("  mistakes")] + "  mistakes: []")
+
+
 # --- what it refuses
 
 RIGHT = "- {text: a, why: w, right: true}\n"

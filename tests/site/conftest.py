@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from tools_page import make_tools_site
 
 from courseware import browser as chromium
 from courseware.static_server import serve
@@ -57,6 +58,14 @@ def pages(site: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a small site's page that has a stepper, terms and number questions whose answers are known."""
+    checkout = make_tools_site(tmp_path_factory.mktemp("tools"))
+    with serve(checkout.root / "site") as address:
+        yield address + "page/"
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     executable = chromium.find()
     if executable is None:
@@ -69,7 +78,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
-    """A function that opens a path of the site in a fresh profile.
+    """A function that opens a path of the site, or a whole address, in a fresh profile.
 
     It takes the options of Playwright's `Browser.new_context`. Errors on a page fail the test at its end.
     """
@@ -82,7 +91,7 @@ def open_page(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
-        page.goto(url + path, wait_until="load")
+        page.goto(urljoin(url, path), wait_until="load")
         return page
 
     yield open_page
@@ -95,3 +104,9 @@ def open_page(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
 def axe() -> str:
     """The source of axe-core, the accessibility checker."""
     return files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def look() -> Path:
+    """What the tests ask of a page, as a script."""
+    return Path(__file__).with_name("look.js")

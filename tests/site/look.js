@@ -1,15 +1,24 @@
 // What test_every_page.py asks of a page. Runs in the page, before the page's own scripts.
 
 window.look = {
-  /** Open all that a reader can open: hints, solutions, and the answers of a quiz after a wrong and a right choice. */
+  /**
+   * Open all that a reader can open: hints, solutions, another frame of each stepper, a term's definition, and the
+   * answers of a quiz after a wrong and a right one.
+   */
   openAll() {
     for (const details of document.querySelectorAll("details")) details.open = true;
     for (const [number, question] of document.querySelectorAll(".quiz fieldset").entries()) {
       const wanted = String(number % 2 === 1); // the first question wrong, the second right, and so on
       const answer = question.querySelector(`li[data-right="${wanted}"]`);
-      question.querySelector(`input[value="${answer.id}"]`).click();
+      const option = question.querySelector(`input[value="${answer.id}"]`);
+      if (option) option.click();
+      else question.querySelector(".quiz__field").value = answer.dataset.value;
       question.querySelector(".quiz__check").click();
     }
+    for (const controls of document.querySelectorAll(".stepper__controls")) {
+      controls.querySelector('button[aria-disabled="false"]').click();
+    }
+    document.querySelector("a.term")?.focus();
   },
 
   /** Text that looks like TeX, outside code. */

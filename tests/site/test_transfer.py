@@ -24,7 +24,14 @@ def test_post_keeps_its_budget(browser: Browser, url: str, site: Path) -> None:
     figures = [request.url for request in requests if kind(request) == "figures"]
     assert len(figures) == len(set(figures)) > 5
     assert all(".light." in figure for figure in figures)
-    assert sum(sizes.values()) <= 250 * 1024, sizes
+
+
+def test_every_post_keeps_its_budget(browser: Browser, url: str, pages: list[str]) -> None:
+    posts = [path for path in pages if path.startswith("series/") and path.count("/") == 3]
+    assert POST in posts
+    weights = {path: sum(request.bytes for request in requests_of(browser, url + path)) for path in posts}
+    heavy = {path: weight for path, weight in weights.items() if weight > 250 * 1024}
+    assert not heavy
 
 
 def test_fonts_stay_small(site: Path) -> None:

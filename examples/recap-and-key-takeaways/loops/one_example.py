@@ -1,0 +1,10 @@
+def train(x, y, w, b, epochs, lr):
+    x, y = x[0], y[0]
+    for _ in range(epochs):
+        prediction = w * x + b
+        error = prediction - y
+        w_grad = 2 * (error * x).mean()
+        b_grad = 2 * error.mean()
+        w = w - lr * w_grad
+        b = b - lr * b_grad
+    return w, b
