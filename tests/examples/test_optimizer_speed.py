@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 import trainloop.optim
 from benchmarks.optimizers import RECORDS, RULES, USED_ROWS, WORKLOADS, parameters, workloads
@@ -46,7 +47,8 @@ def test_workloads_are_what_the_page_says(results):
 
 
 def test_a_sparse_gradient_is_one():
-    (p,) = parameters([(5_000, 4)], "cpu", sparse=True)
+    with torch.sparse.check_sparse_tensor_invariants(enable=True):
+        (p,) = parameters([(5_000, 4)], "cpu", sparse=True)
     assert p.grad.is_sparse and p.grad.shape == p.shape
     assert p.grad._nnz() == USED_ROWS
 
