@@ -1,9 +1,10 @@
-"""`python -m courseware build | examples | serve | bench`."""
+"""`python -m courseware build | examples | serve | record | bench`."""
 
 import argparse
 import sys
 
 from courseware.engine import TIME_LIMIT, BuildError
+from courseware.example import ExampleError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,7 +21,12 @@ def main(argv: list[str] | None = None) -> int:
     serve_command = commands.add_parser("serve", help="serve the site and rebuild on every edit")
     serve_command.add_argument("--address", default="127.0.0.1:8000")
     commands.add_parser("bench", help="measure builds and page weight, print a table")
-    arguments = parser.parse_args(argv)
+    record_command = commands.add_parser("record", help="run an experiment of the lab at full size, keep its numbers")
+    record_command.add_argument("experiment", help="name of its script, without .py")
+    # What follows is the script's: --device, --data, --out.
+    arguments, options = parser.parse_known_args(argv)
+    if options and arguments.command != "record":
+        parser.error(f"unrecognized arguments: {' '.join(options)}")
 
     # Imported here: `serve` and `bench` need none of the other's libraries.
     try:
@@ -38,11 +44,15 @@ def main(argv: list[str] | None = None) -> int:
             from courseware.build import serve
 
             return serve(arguments.address)
+        elif arguments.command == "record":
+            from courseware.labs import record
+
+            print(f"recorded in {record(arguments.experiment, options)}")
         else:
             from courseware.bench import bench
 
             bench()
-    except BuildError as error:
+    except (BuildError, ExampleError) as error:
         print(f"\nThe build stopped.\n\n{error}\n", file=sys.stderr)
         return 1
     return 0

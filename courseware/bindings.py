@@ -23,7 +23,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.utils import get_relative_url
 
 from courseware import ROOT
-from courseware.example import RESULTS, SCHEMES
+from courseware.example import RECORDED, RESULTS, SCHEMES
 from courseware.glossary import Glossary
 
 DELIMITERS = {
@@ -166,13 +166,15 @@ def _checked_alt(text: str, figure: str) -> str:
 class Bindings:
     """The functions one page can call; `slug` names its folder of examples.
 
-    Another page's example is named with its folder: `num("other-page/example.key")`.
+    Another page's example is named with its folder: `num("other-page/example.key")`. The page of a lab script names
+    its own numbers with the script's name, `lab`: the folder is `labs`.
     """
 
     slug: str
     url: str
     repo_url: str = ""
     terms: Glossary = field(default_factory=Glossary)
+    lab: str = ""
     used: set[tuple[str, str]] = field(default_factory=set)
 
     def _find(self, name: str) -> tuple[str, str, str, dict[str, Any]]:
@@ -316,13 +318,70 @@ class Bindings:
         items = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items())
         return f'<div class="run-card"><dl>{items}</dl></div>'
 
+    def shown(self, figure: str) -> str:
+        """A figure that this page's lab script showed, with the words it gave it."""
+        words = document(self.slug, self.lab)["words"][figure]
+        return self.figure(f"{self.lab}.{figure}", **words)
+
+    def _record(self) -> dict[str, Any] | None:
+        self.used.add((self.slug, self.lab))
+        return document(self.slug, self.lab)["record"]
+
+    def is_recorded(self) -> bool:
+        """Whether somebody has recorded a full-size run of this page's lab script."""
+        return self._record() is not None
+
+    def record(self, key: str, spec: str = "") -> str:
+        """A number of the recorded run, formatted like `num`; `key` is a path into its results."""
+        return format_value(self.record_value(key), spec)
+
+    def record_value(self, key: str) -> Any:
+        """The raw value at a path into the recorded run's results."""
+        record = self._record()
+        if record is None:
+            raise BindingError("no full-size run is recorded: ask is_recorded() first")
+        return look_up(record["results"], key)
+
+    def recorded(self) -> str:
+        """The full-size run of this page's lab script: its figures and its card, or that there is none yet."""
+        record = self._record()
+        command = f"python {self.lab}.py --full"
+        if record is None:
+            keep = f"python -m courseware record {self.lab}"
+            return (
+                '<div class="admonition info"><p class="admonition-title">Not recorded yet</p><p>Nobody has run this '
+                f"experiment at full size for this page. <code>{command}</code> does, and in a checkout of the course "
+                f"<code>{keep}</code> also keeps its numbers, which this section then shows.</p></div>"
+            )
+        card, changed = record["card"], record["changed"]
+        parts = []
+        if changed:
+            names = ", ".join(f"<code>{html.escape(name)}</code>" for name in changed)
+            parts.append(
+                '<div class="admonition warning"><p class="admonition-title">Recorded with other code</p><p>Since this '
+                f"run, {names} changed. Its numbers may, too.</p></div>"
+            )
+        figures = document(self.slug, self.lab)["figures"]
+        parts += [self.shown(name) for name in figures if name.endswith(RECORDED)]
+        rows = {
+            "Recorded": f"{card['date']}, in {card['seconds']:,.0f} s",
+            "Device": card["device"],
+            "Versions": ", ".join(f"{name} {version}" for name, version in card["versions"].items()),
+            "Command": card["command"],
+        }
+        items = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items())
+        parts.append(f'<div class="run-card"><dl>{items}</dl></div>')
+        return "\n\n".join(parts)
+
     def glossary(self) -> str:
         """Every term of the glossary, for the one page that shows them."""
         return self.terms.listing()
 
     def names(self) -> dict[str, Any]:
         """What the page's templates see."""
-        names = ("value", "num", "calc", "figure", "stepper", "table", "downloads", "run_card", "glossary")
+        names = ["value", "num", "calc", "figure", "stepper", "table", "downloads", "run_card", "glossary"]
+        if self.lab:
+            names += ["is_recorded", "record", "record_value", "recorded"]
         return {name: getattr(self, name) for name in names}
 
 

@@ -34,7 +34,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from courseware import ROOT
-from courseware.example import RESULTS, digest, versions
+from courseware.example import RESULTS, digest, record_path, versions
 from courseware.worker import run_child
 
 TIME_LIMIT = 120.0  # seconds an example may take; the build machine has two slow cores
@@ -155,8 +155,8 @@ def run_apart(script: Path, out: Path, *, quick: bool = False, time_limit: float
 
 
 def known_sources(script: Path) -> list[str]:
-    """What the script imported and read the last time it ran; the script alone if it never did."""
-    found = {str(script)}
+    """What the script imported and read the last time it ran; the script, and its record, if it never did."""
+    found = {str(script), str(record_path(script))}
     with contextlib.suppress(OSError, ValueError, KeyError):
         document = json.loads((output_folder(script) / RESULTS).read_text(encoding="utf-8"))
         found |= {str(ROOT / name) for name in document["run"]["sources"]}

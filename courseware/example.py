@@ -14,6 +14,7 @@ running the script. Both save through `save`.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -39,6 +40,7 @@ Results = dict[str, Any]
 Draw = Callable[[Results], "Figure | dict[str, Figure]"]
 
 RESULTS = "results.json"
+RECORDED = "-recorded"  # ends the name of a lab figure that shows the full-size run
 SCHEMES = ("light", "dark")
 LIBRARIES = ("torch", "numpy", "matplotlib")
 
@@ -154,7 +156,10 @@ def save(module: ModuleType, results: object, out: Path, run: dict[str, Any]) ->
     check(results)
     draw = getattr(module, "draw", None)
     figures = save_figures(draw, results, module.__name__, out) if draw else []
-    document = {"results": results, "figures": figures, "run": run}
+    write(out, {"results": results, "figures": figures, "run": run})
+
+
+def write(out: Path, document: dict[str, Any]) -> None:
     (out / RESULTS).write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
 
 
@@ -170,6 +175,16 @@ def local_modules() -> Iterator[Path]:
         # The virtual environment may live inside the checkout.
         if path.suffix == ".py" and path.is_relative_to(ROOT) and "site-packages" not in path.parts:
             yield path
+
+
+def is_lab(script: Path) -> bool:
+    """Whether a script is of the lab: in cells, executed into a notebook (`courseware.labs`)."""
+    return script.parent.name == "labs"
+
+
+def record_path(script: Path) -> Path:
+    """Where the record of a lab script's full-size run lies, if somebody has made one."""
+    return script.parent / "recorded" / f"{script.stem}.json"
 
 
 def watch_data_files() -> set[Path]:
@@ -197,13 +212,26 @@ def execute(script: Path, out: Path, *, quick: bool = False) -> dict[Path, str]:
     torch.set_num_threads(1)
     warnings.simplefilter("error")
     data = watch_data_files()
+    out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    module = load(script)
     # Digested before the long part: an edit saved while it runs must not pass for what ran.
-    sources = {path: digest(path) for path in {script, *local_modules()}}
-    if not callable(getattr(module, "run", None)):
-        raise ExampleError("it has no function run()")
-    results = module.run(quick=quick)
+    sources = {script: digest(script)}
+    if is_lab(script):
+        from courseware import labs  # IPython is imported for these alone
+
+        def note() -> None:
+            sources.update({path: digest(path) for path in {*local_modules()} - set(sources)})
+
+        lab = labs.execute(script, "--quick" if quick else "", after_cell=note)
+        document = functools.partial(labs.save, script, lab, out)
+        if record_path(script).exists():
+            data.add(record_path(script))
+    else:
+        module = load(script)
+        sources |= {path: digest(path) for path in local_modules()}
+        if not callable(getattr(module, "run", None)):
+            raise ExampleError("it has no function run()")
+        document = functools.partial(save, module, module.run(quick=quick), out)
     seconds = time.perf_counter() - started
 
     sources |= {path: digest(path) for path in {*local_modules(), *data} - set(sources)}
@@ -216,8 +244,7 @@ def execute(script: Path, out: Path, *, quick: bool = False) -> dict[Path, str]:
         "threads": torch.get_num_threads(),
         "sources": {p.relative_to(ROOT).as_posix(): d for p, d in sources.items() if p.is_relative_to(ROOT)},
     }
-    out.mkdir(parents=True, exist_ok=True)
-    save(module, results, out, run)
+    document(run)
     return sources
 
 

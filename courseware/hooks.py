@@ -6,19 +6,21 @@ import math
 import os
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from mkdocs.utils.meta import get_data
 
-from courseware import ROOT, bindings, glossary, notebooks, pages
+from courseware import ROOT, bindings, glossary, lab_pages, notebooks, pages, percent, take_home
 from courseware.build import PREPARED
 from courseware.engine import BuildError, output_folder, run_examples, scripts, warm_up
-from courseware.example import SCHEMES
+from courseware.example import SCHEMES, is_lab
 from courseware.fonts import write_fonts
 from courseware.mathml import render_page
 
@@ -35,6 +37,14 @@ def _slug(page: Page) -> str:
 def _first_line(source: str, markdown: str) -> int:
     """The line of the file on which the page's Markdown begins: behind the front matter."""
     return source[: max(source.rfind(markdown.strip()), 0)].count("\n") + 1
+
+
+def _written(page: Page) -> tuple[str, dict[str, Any]]:
+    """A page's Markdown and front matter: of its file, or of the lab script that it is made of."""
+    if script := lab_pages.script_of(page):
+        source = script.read_text(encoding="utf-8")
+        return percent.page_markdown(source), percent.front_matter(source)
+    return get_data(page.file.content_string)
 
 
 def on_startup(command: str, dirty: bool) -> None:
@@ -58,8 +68,9 @@ def on_pre_build(config: MkDocsConfig) -> None:
         raise PluginError(f"an example failed.\n\n{error}") from None
 
 
+@event_priority(50)  # before mkdocs-jupyter, which takes up the notebooks
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what the runs made: figures, and every example as script, notebook and numbers."""
+    """Add what the runs made: figures, every example as script, notebook and numbers, and the lab's pages."""
     orphans = pages.examples_without_page(Path(config.docs_dir))
     if orphans:
         raise PluginError(f"examples/ has folders that are no page's name: {orphans}")
@@ -71,11 +82,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
                 name = bindings.figure_asset(page, example, figure, scheme)
                 files.append(File.generated(config, name, abs_src_path=str(path)))
         source = script.read_text(encoding="utf-8")
-        contents = {
-            "py": notebooks.standalone(source),
-            "ipynb": notebooks.notebook(source, name=example, repo_url=config.repo_url or ""),
-            "json": (out / bindings.RESULTS).read_text(encoding="utf-8"),
-        }
+        if is_lab(script):
+            files.append(lab_pages.generated(script, config))
+            bound = take_home.TakenHome("labs", "", lab=example)
+            book = take_home.notebook(script, bound, repo_url=config.repo_url or "", site_url=config.site_url or "")
+            contents = {"py": take_home.script(book), "ipynb": take_home.text(book)}
+        else:
+            contents = {
+                "py": notebooks.standalone(source),
+                "ipynb": notebooks.notebook(source, name=example, repo_url=config.repo_url or ""),
+            }
+        contents["json"] = (out / bindings.RESULTS).read_text(encoding="utf-8")
         for kind, content in contents.items():
             name = bindings.download_asset(page, example, kind)
             files.append(File.generated(config, name, content=content))
@@ -85,7 +102,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
     """Check the posts' numbers; read the glossary, and which pages link to its terms."""
     global _glossary
-    sources = [(page, *get_data(page.file.content_string)) for page in nav.pages]
+    sources = [(page, *_written(page)) for page in nav.pages]
     complaints = [
         complaint
         for _, part in groupby(sources, key=lambda source: source[0].parent)
@@ -119,6 +136,8 @@ def _post_head(page: Page, minutes: int) -> str:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Check the page, then answer what it asks of the runs."""
+    if script := lab_pages.script_of(page):
+        return _lab_markdown(page, script, config)
     name = page.file.src_uri
     source = _sources[name] = page.file.content_string
     first = _first_line(source, markdown)
@@ -128,7 +147,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     complaints = [*pages.check(markdown, page.meta, _slug(page)), *_glossary.check(markdown)]
     if complaints:
         raise PluginError("\n".join(f"{name}:{first + line - 1}: {text}" for line, text in complaints))
-    bound = bindings.Bindings(_slug(page), page.url, config.repo_url or "", _glossary)
+    bound = _bound(page, config)
     rendered = bindings.render(markdown, bound, page=name, first_line=first)
     if "part" in page.meta:
         own = {example for folder, example in bound.used if folder == _slug(page)}
@@ -139,6 +158,36 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         title, _, rest = rendered.partition("\n")
         rendered = f"{title}\n\n{_post_head(page, minutes)}\n{rest}"
     return rendered
+
+
+def _bound(page: Page, config: MkDocsConfig) -> bindings.Bindings:
+    script = lab_pages.script_of(page)
+    slug, lab = ("labs", script.stem) if script else (_slug(page), "")
+    return bindings.Bindings(slug, page.url, config.repo_url or "", _glossary, lab=lab)
+
+
+def _lab_markdown(page: Page, script: Path, config: MkDocsConfig) -> str:
+    """The same for the prose of a lab script, whose lines are the script's."""
+    name = script.relative_to(ROOT).as_posix()
+    source = script.read_text(encoding="utf-8")
+    markdown, meta = _written(page)
+    _sources[page.file.src_uri] = markdown
+    page.meta = meta
+    page.edit_url = f"{config.repo_url.rstrip('/')}/edit/main/{name}" if config.repo_url else None
+    complaints = [*lab_pages.check(markdown, meta, source), *_glossary.check(markdown)]
+    if complaints:
+        raise PluginError("\n".join(f"{name}:{line}: {text}" for line, text in complaints))
+    rendered = bindings.render(markdown, _bound(page, config), page=name)
+    title, _, rest = rendered.lstrip().partition("\n")
+    seconds = bindings.document("labs", script.stem)["run"]["seconds"]
+    return f"{title}\n\n{lab_pages.head(meta, seconds)}\n{rest}"
+
+
+def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
+    """Give a lab page its prose back, which mkdocs-jupyter would render its own way."""
+    if lab_pages.script_of(page):
+        lab_pages.replace_render(page, lambda: _bound(page, config))
+    return page
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:

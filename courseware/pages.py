@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from courseware import ROOT
+from courseware.example import is_lab
 
 POST_SECTIONS = (
     "Introduction",
@@ -180,5 +181,5 @@ def check(markdown: str, meta: dict[str, Any], slug: str) -> list[Complaint]:
 def examples_without_page(docs: Path) -> list[str]:
     """Folders of examples that no page has the name of."""
     pages = {path.stem for path in docs.rglob("*.md")}
-    folders = {path.parent.name for path in (ROOT / "examples").glob("*/*.py")}
+    folders = {path.parent.name for path in (ROOT / "examples").glob("*/*.py") if not is_lab(path)}
     return sorted(folders - pages)

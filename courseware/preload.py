@@ -11,6 +11,7 @@ matplotlib.use("svg")
 
 import matplotlib.pyplot as plt
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 
 # A fork must not inherit running threads.
 torch.set_num_threads(1)
@@ -20,3 +21,6 @@ torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0).zero_grad()
 plt.figure().text(0.5, 0.5, "0")
 plt.savefig(io.StringIO(), format="svg")
 plt.close("all")
+
+# The lab's scripts run in IPython, each in one of its own; what building it imports is shared.
+assert InteractiveShell.initialized() is False
