@@ -84,11 +84,17 @@ def execute(
     os.environ[VARIABLE] = options
     shell, run = _shell(script), Run()
 
+    errors: list[Exception] = []
+
     def note(shown: Shown) -> tuple[dict[str, str], dict[str, Any]]:
         if shown.name in run.shown:
-            raise ExampleError(f"two figures are named {shown.name!r}: a figure is named after its draw function")
+            errors.append(ExampleError(f"two figures are named {shown.name!r}, after their draw functions"))
         run.shown[shown.name] = shown
-        data, metadata = shown._repr_mimebundle_()
+        try:
+            data, metadata = shown._repr_mimebundle_()
+        except Exception as error:  # IPython would print it and go on
+            errors.append(error)
+            return {}, {}
         return data, metadata | {"figure": shown.name}
 
     assert shell.display_formatter is not None
@@ -103,6 +109,8 @@ def execute(
         if done.error_before_exec or done.error_in_exec:
             print(captured.stdout, captured.stderr, file=sys.stderr)
             raise done.error_before_exec or done.error_in_exec
+        if errors:
+            raise errors[0]
         run.outputs[number] = [new_output("stream", name="stdout", text=captured.stdout)] if captured.stdout else []
         for output in captured.outputs:
             run.outputs[number].append(new_output("display_data", data=output.data, metadata=output.metadata or {}))

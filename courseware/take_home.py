@@ -79,7 +79,8 @@ def prose(markdown: str, page: str) -> str:
     def link(match: re.Match[str]) -> str:
         if not page:
             return match["text"]
-        return f"[{match['text']}]({urljoin(page, '../' + match['to'])}/{match['anchor'] or ''})"
+        to = re.sub(r"(^|/)index$", r"\1", match["to"])
+        return f"[{match['text']}]({urljoin(page, '../' + to).rstrip('/')}/{match['anchor'] or ''})"
 
     return LINK.sub(link, BLOCK.sub(_block, QUIZ.sub(_quiz, markdown + "\n"))).strip()
 

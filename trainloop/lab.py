@@ -89,7 +89,7 @@ def setting(size: Size | None = None) -> Setting:
     sizes = parser.add_mutually_exclusive_group()
     for name, text in (("quick", "see that it works"), ("full", "the experiment as published")):
         sizes.add_argument(f"--{name}", dest="size", action="store_const", const=name, help=text)
-    parser.add_argument("--device", type=torch.device, help="where to compute: cpu, cuda, mps")
+    parser.add_argument("--device", type=_device, help="where to compute: cpu, cuda, mps")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of downloads (default %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("lab-runs"), help="checkpoints, figures (default %(default)s)")
     # A kernel's own command line is not ours to read.
@@ -98,6 +98,13 @@ def setting(size: Size | None = None) -> Setting:
     chosen: Size = options.size or size or "small"
     device = options.device or (_accelerator() if chosen == "full" else torch.device("cpu"))
     return Setting(chosen, device, options.data, options.out)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"torch knows no device {name!r}") from error
 
 
 def _accelerator() -> torch.device:

@@ -42,7 +42,7 @@ from trainloop.lab import setting, show, spread, sweep
 from trainloop.landscapes import descend, rosenbrock
 
 SETTING = setting()  # setting("full") for the long run
-STEPS = SETTING.pick(quick=20, small=200, full=3000)
+STEPS = SETTING.pick(quick=20, small=200, full=2000)
 LRS = SETTING.pick(
     quick=(0.001, 0.1),
     small=tuple(10 ** (k / 2) for k in range(-8, 3)),  # 0.0001 to 10, two to a decade
@@ -54,7 +54,7 @@ LRS = SETTING.pick(
 
 # %%
 generator = torch.Generator().manual_seed(0)
-points = torch.rand(SETTING.pick(quick=4, small=13, full=40), 2, generator=generator, dtype=torch.float64)
+points = torch.rand(SETTING.pick(quick=4, small=13, full=23), 2, generator=generator, dtype=torch.float64)
 STARTS = [(4 * x - 2, 4 * y - 1) for x, y in points.tolist()]  # x in −2 … 2, y in −1 … 3
 TUNING, FRESH = range(3), range(3, len(STARTS))
 

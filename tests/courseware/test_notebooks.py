@@ -13,9 +13,10 @@ from nbclient import NotebookClient
 
 from courseware import ROOT
 from courseware.engine import scripts
+from courseware.example import is_lab
 from courseware.notebooks import DownloadError, notebook, standalone
 
-SCRIPTS = scripts()
+SCRIPTS = [script for script in scripts() if not is_lab(script)]
 NAMES = [f"{script.parent.name}/{script.stem}" for script in SCRIPTS]
 
 
