@@ -55,7 +55,8 @@ def output_folder(script: Path) -> Path:
 
 # --- one build at a time -----------------------------------------------------------------------------
 
-_lock = FileLock(ROOT / "build" / "lock", timeout=0)
+# Somebody at a terminal wants to know at once that another build is running; tests side by side wait for each other.
+_lock = FileLock(ROOT / "build" / "lock", timeout=float(os.environ.get("COURSEWARE_WAIT", "0")))
 
 
 @contextlib.contextmanager

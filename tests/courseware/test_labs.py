@@ -188,7 +188,7 @@ def broken(old: str, new: str) -> str:
         (broken("results = {", "results = [{").replace("full=3.0)}", "full=3.0)}]"), "TypeError"),
         (broken("full=3.0)}", "full=3.0), 'nan': float('nan')}"), "result 'nan' is nan"),
         (broken("SETTING = ", "import warnings\nwarnings.warn('old', DeprecationWarning)\nSETTING = "), "old"),
-        (broken("show(\n    draw_line,", "dict(\n    draw=draw_line,").replace("    results,\n", ""), "shows its figures"),
+        (broken("show(\n    draw_line,\n    results,", "dict("), "shows its figures"),
         (LAB + '\n# %%\nshow(draw_line, results, alt="A line.")\n', "two figures are named 'line'"),
         (broken('results["end"]])', 'results["start"]])'), "KeyError: 'start'"),
         (LAB + "\n# %%\nresults = {}\n", "a dict `results`"),
