@@ -89,8 +89,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             contents = {"py": take_home.script(book), "ipynb": take_home.text(book)}
         else:
             contents = {
-                "py": notebooks.standalone(source),
-                "ipynb": notebooks.notebook(source, name=example, repo_url=config.repo_url or ""),
+                "py": notebooks.standalone(source, script.parent),
+                "ipynb": notebooks.notebook(source, script.parent, name=example, repo_url=config.repo_url or ""),
             }
         contents["json"] = (out / bindings.RESULTS).read_text(encoding="utf-8")
         for kind, content in contents.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -35,9 +36,62 @@ def _main_block(source: str) -> ast.If:
     raise DownloadError("the script has no `if __name__ == '__main__':` block")
 
 
-def standalone(source: str) -> str:
-    """The script without section markers and without the tooling: it runs with `trainloop` and matplotlib."""
-    source = MARKER.sub("", source)
+def _names(node: ast.AST, use: type[ast.expr_context] = ast.Load) -> set[str]:
+    """The names that a piece of code reads, or stores."""
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, use)}
+
+
+def _defined(node: ast.stmt) -> set[str]:
+    """The names that a statement at the top of a script makes."""
+    match node:
+        case ast.FunctionDef() | ast.ClassDef():
+            return {node.name}
+        case ast.Import() | ast.ImportFrom():
+            return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        case ast.Assign() | ast.AnnAssign():
+            return _names(node, ast.Store)
+    return set()
+
+
+def _taken(source: str, names: set[str]) -> str:
+    """What a script says to define these names: the statements that make them, and those that these need."""
+    statements = [(node, _defined(node)) for node in ast.parse(source).body]
+    wanted, known = set(names), set[str]()
+    while wanted - known:
+        known |= wanted
+        for node, made in statements:
+            if made & known:
+                wanted |= _names(node)
+    if missing := names - {name for _, made in statements for name in made}:
+        raise DownloadError(f"no {sorted(missing)} at the top of the script that they are imported from")
+    lines = source.splitlines(keepends=True)
+    parts = []
+    for node, made in statements:
+        if made & known:
+            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+            gap = "" if isinstance(node, ast.Import | ast.ImportFrom | ast.Assign) else "\n\n"
+            parts.append(gap + "".join(lines[first - 1 : node.end_lineno]))
+    return "".join(parts)
+
+
+def _with_siblings(source: str, folder: Path) -> str:
+    """The script with what it imports from scripts of its own folder written out, as its reader has no such folder."""
+    lines = source.splitlines(keepends=True)
+    for node in reversed(ast.parse(source).body):
+        if isinstance(node, ast.ImportFrom) and (sibling := folder / f"{node.module}.py").is_file():
+            taken = _taken(MARKER.sub("", sibling.read_text(encoding="utf-8")), {alias.name for alias in node.names})
+            lines[node.lineno - 1 : node.end_lineno] = [taken]
+    return "".join(lines)
+
+
+def standalone(source: str, folder: Path) -> str:
+    """The script without section markers and without the tooling: it runs with `trainloop` and matplotlib.
+
+    Args:
+        source: the script's text.
+        folder: where it lies.
+    """
+    source = _with_siblings(MARKER.sub("", source), folder)
     lines = source.splitlines(keepends=True)
     block = _main_block(source)
     body = "".join(f"    {line}\n" for line in _by_hand(source).splitlines())
@@ -74,15 +128,16 @@ def _cells(source: str) -> list[str]:
     return texts
 
 
-def notebook(source: str, *, name: str, repo_url: str = "") -> str:
+def notebook(source: str, folder: Path, *, name: str, repo_url: str = "") -> str:
     """The example as a Jupyter notebook (JSON text).
 
     Args:
         source: the example's script as it lies in the repository.
+        folder: where it lies.
         name: its name, used to make cell ids reproducible.
         repo_url: the course's repository; with it the first cell installs the package where it is missing.
     """
-    script = standalone(source)
+    script = standalone(source, folder)
     docstring = ast.get_docstring(ast.parse(script)) or name
     question, _, rest = docstring.partition("\n")
     # The command line in the docstring is for the script, not for the notebook.

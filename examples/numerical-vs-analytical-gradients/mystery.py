@@ -7,31 +7,11 @@ the element. 200 seeds, and 200 gradients without a bug. Takes a second.
 """
 
 import torch
+from planted import gradients, loss, numerical_gradient, problem
 from tqdm import tqdm
 
 SEEDS = range(200)
 SHOWN = 6
-
-
-def problem(seed, n=100):
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape):
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-    x, W, b = normal(n, 3), 0.7 * normal(3, 3), 0.5 * normal(3)
-    y = torch.tanh(x @ W + b) + 0.05 * normal(n, 3)
-    return x, y, {"W": 0.7 * normal(3, 3), "b": 0.5 * normal(3)}
-
-
-def loss(x, y, θ):
-    return (torch.tanh(x @ θ["W"] + θ["b"]) - y).square().mean()
-
-
-def gradients(x, y, θ):
-    p = torch.tanh(x @ θ["W"] + θ["b"])
-    dz = 2 * (p - y) / y.numel() * (1 - p**2)
-    return {"W": x.T @ dz, "b": dz.sum(dim=0)}
 
 
 # --8<-- [start:plant]
@@ -60,19 +40,6 @@ def plant(right, seed):
     flat[i] = BUGS[bug](flat[i])
     return spoiled, name, i, bug
 # --8<-- [end:plant]
-
-
-def numerical_gradient(f, θ, h=1e-6):
-    gradient = torch.empty_like(θ)
-    for i in range(θ.numel()):
-        kept = θ.view(-1)[i].item()
-        θ.view(-1)[i] = kept + h
-        above = f().item()
-        θ.view(-1)[i] = kept - h
-        below = f().item()
-        θ.view(-1)[i] = kept
-        gradient.view(-1)[i] = (above - below) / (2 * h)
-    return gradient
 
 
 def find(f, claimed, θ, rtol=1e-6, atol=1e-9):
