@@ -39,7 +39,7 @@ from tqdm.auto import tqdm
 from trainloop import optim
 from trainloop.checkpoint import load_state, save_state
 from trainloop.data import synthetic_regression
-from trainloop.figures import NAMES, colour, label_ends, line
+from trainloop.figures import NAMES, colour, line
 from trainloop.lab import setting, show, spread, sweep
 from trainloop.loop import evaluate, train_step
 from trainloop.models import MLP
@@ -47,7 +47,7 @@ from trainloop.sampler import ShuffledBatches
 from trainloop.window import needs_closure, train_with_closure
 
 SETTING = setting()  # setting("full") for the long run
-TRAIN = SETTING.pick(quick=128, small=512, full=4096)
+TRAIN = SETTING.pick(quick=64, small=512, full=4096)
 BATCH = SETTING.pick(quick=32, small=32, full=64)
 PASSES = SETTING.pick(quick=2, small=6, full=30)
 BUDGET = PASSES * TRAIN // BATCH  # gradients per run
@@ -182,7 +182,7 @@ METHODS = {
 
 
 def grid(method):
-    """As many rates for every method, evenly apart on a log scale, largest first."""
+    """As many rates for every method, largest first."""
     steps = RATES // 2
     apart = 2 * method.apart / steps
     return [method.middle * 10 ** (k * apart) for k in range(steps, -steps - 1, -1)]
@@ -252,12 +252,14 @@ def finite(value):
 
 
 def over_seeds(values):
-    """Median, 10 % and 90 % of what the runs left; None if one of them diverged."""
-    return spread(values) if all(map(math.isfinite, values)) else None
+    """Median, 10 % and 90 %; a diverged run is worse than any other."""
+    endless = 1e12
+    found = spread([v if math.isfinite(v) else endless for v in values])
+    return {which: v if v < endless / 100 else None for which, v in found.items()}
 
 
 def race(name, method, build=network):
-    """Choose the learning rate on the tuning seeds, then run on the fresh ones."""
+    """Choose the rate on the tuning seeds, then run on the fresh ones."""
     found = sweep(
         lambda lr, seed: run(name, lr, seed, method, build)["curve"][-1],
         grid(method),
@@ -277,7 +279,7 @@ def race(name, method, build=network):
         "diverged": sum(not math.isfinite(test) for test in tests),
         "tests": [finite(test) for test in tests],
         "curve": [over_seeds(values) for values in by_pass],
-    } | (over_seeds(tests) or dict.fromkeys(("median", "low", "high")))
+    } | over_seeds(tests)
 
 
 entries = tqdm(METHODS.items(), disable=not SETTING.full)
@@ -294,7 +296,8 @@ class Binned(nn.Module):
     def __init__(self, sparse, bins=16):
         super().__init__()
         self.bins = bins
-        self.table = nn.EmbeddingBag(x.shape[1] * bins, 32, mode="sum", sparse=sparse)
+        rows = x.shape[1] * bins
+        self.table = nn.EmbeddingBag(rows, 32, mode="sum", sparse=sparse)
         nn.init.normal_(self.table.weight, std=0.3)  # ten rows are summed
         self.rest = MLP([32, 32, 32, 1])
 
@@ -333,7 +336,7 @@ def rank(row):
 
 
 def wins(a, b):
-    """On how many seeds a ended lower than b; a diverged run is worse than any."""
+    """On how many seeds a ended lower than b; diverged is worse than any."""
     ends = [[math.inf if t is None else t for t in row["tests"]] for row in (a, b)]
     return sum(mine < theirs for mine, theirs in zip(*ends, strict=True))
 
@@ -347,7 +350,7 @@ rows.sort(key=rank)
 for place, row in enumerate(rows):
     row["place"] = place + 1
     row["wins"] = [wins(row, other) for other in rows]
-    below = [k + 1 for k, at in enumerate(row["curve"]) if at and at["median"] < 4]
+    below = [k + 1 for k, at in enumerate(row["curve"]) if (at["median"] or 99) < 4]
     row["below_4"] = below[0] if below else None
     row["samples"] = f"{row['batch'] // BATCH} ×"
 
@@ -366,7 +369,7 @@ results = {
     "rows": rows,
     "binned": binned,
     "binned_wins": wins(*binned),
-    "like_adam": [row["label"] for row in rows if not apart(row, adam) and row is not adam],
+    "like_adam": [r["label"] for r in rows if r is not adam and not apart(r, adam)],
     "like_next": sum(not apart(a, b) for a, b in itertools.pairwise(rows)),
     "edges": sum(row["at_edge"] for row in rows + binned),
     "separable": sum(apart(a, b) for a, b in itertools.combinations(rows, 2)),
@@ -399,7 +402,8 @@ def draw_curves(results):
     passes = range(1, results["passes"] + 1)
 
     def values(row, which):
-        return [at[which] if at else math.nan for at in row["curve"]]
+        # Above the axis where a seed has diverged.
+        return [1e6 if at[which] is None else at[which] for at in row["curve"]]
 
     for ax, row in itertools.zip_longest(axes.flat, rows):
         if row is None:
@@ -412,10 +416,11 @@ def draw_curves(results):
         ax.plot(passes, values(row, "median"), color=own)
         ax.axhline(1, color=colour("truth"), linewidth=0.8, linestyle=":")
         ax.set(yscale="log", ylim=(0.8, 40))
-        ax.set_title(row["label"], color=own, fontsize=10.5)
+        short = row["label"].removesuffix(" set").replace("SGD + m", "M")
+        ax.set_title(short, color=own, fontsize=10.5)
         ax.set_yticks([1, 10], ["1", "10"])
         ax.minorticks_off()
-    figure.supxlabel("share of the budget, in passes")
+    figure.supxlabel("budget spent, in passes")
     figure.supylabel("validation loss")
     return figure
 
@@ -437,7 +442,7 @@ show(
     caption=lambda r: (
         f"Median and 10–90 % over {r['seeds']} fresh seeds, each method at its own best learning rate; grey: all the "
         "others. The panels are in the order of the test loss. A pass is as many gradients as one epoch of "
-        "mini-batches has. The curve ends where a seed diverged."
+        "mini-batches has. A band without a top: a seed has diverged."
     ),
 )
 
@@ -445,16 +450,19 @@ show(
 # %% tags=["figure"]
 def draw_ranking(results):
     rows = [row for row in results["rows"] if row["median"] is not None][::-1]
+    right = 1.15 * max(row["high"] or row["median"] for row in rows)
     figure, ax = plt.subplots(figsize=(5.2, 5.2))
     for at, row in enumerate(rows):
         own = ink(row["name"])
-        ax.plot([row["low"], row["high"]], [at, at], color=own, linewidth=2.5, alpha=0.5)
+        ends = [row["low"], row["high"] or 2 * right]
+        ax.plot(ends, [at, at], color=own, linewidth=2.5, alpha=0.5)
         hollow = {"markerfacecolor": "none"} if row["batch"] > results["batch"] else {}
         ax.plot(row["median"], at, "o", color=own, **hollow)
     ax.axvline(1, color=colour("truth"), linewidth=0.8, linestyle=":")
     ax.set_yticks(range(len(rows)), [row["label"] for row in rows])
     ax.set(xscale="log", xlabel="test loss", title="Each at its best, neighbours overlap")
-    ticks = [tick for tick in (1, 1.5, 2, 3, 4, 6, 8, 12) if tick < 1.1 * rows[0]["high"]]
+    ax.set_xlim(0.9, right)
+    ticks = [tick for tick in (1, 1.5, 2, 3, 4, 6, 8, 12, 20) if tick < right]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     return figure
@@ -469,7 +477,7 @@ show(
     ),
     caption=(
         "Dot: median over the fresh seeds; bar: 10–90 %; dotted line: the noise. Hollow: gradients over the whole "
-        "training set. A method of which a seed diverged has no dot."
+        "training set. A bar that runs off the page: a seed has diverged."
     ),
 )
 
@@ -484,9 +492,8 @@ def draw_pairs(results):
                 ax.plot(j, i, "s", color=colour("above"), markersize=8)
             elif i != j and rows[j]["wins"][i] < seeds:
                 ax.plot(j, i, ".", color=colour("data"), markersize=3)
-    places = [str(row["place"]) for row in rows]
     ax.set_yticks(range(len(rows)), [f"{row['label']}  {row['place']}" for row in rows])
-    ax.set_xticks(range(len(rows)), places)
+    ax.set_xticks(range(0, len(rows), 2), range(1, len(rows) + 1, 2))
     ax.set(xlim=(-0.6, len(rows) - 0.4), ylim=(len(rows) - 0.4, -0.6))
     ax.set(xlabel="than method number", title="Lower on every seed")
     ax.grid(False)
@@ -517,17 +524,24 @@ show(
 # %% tags=["figure"]
 def draw_grids(results):
     figure, ax = plt.subplots()
-    lines = []
     for name in ("sgd", "momentum", "rmsprop", "adam"):
         row = next(row for row in results["rows"] if row["name"] == name)
-        points = [(lr, loss) for lr, loss in row["grid"] if loss is not None]
-        (drawn,) = ax.plot(*zip(*points, strict=True), marker="o", markersize=4, **line(name))
-        lines.append((drawn, NAMES[name]))
-    ax.set(xscale="log", yscale="log", ylim=(1, 60), xlim=(1e-4, 30))
+        points = sorted((lr, loss) for lr, loss in row["grid"] if loss is not None)
+        ax.plot(*zip(*points, strict=True), marker="o", markersize=4, **line(name))
+        at, gap, side = (-1, 7, "left") if name == "adam" else (0, -7, "right")
+        ax.annotate(
+            NAMES[name],
+            points[at],
+            xytext=(gap, 0),
+            textcoords="offset points",
+            ha=side,
+            va="center",
+            color=colour(name),
+        )
+    ax.set(xscale="log", yscale="log", ylim=(1, 60), xlim=(1e-5, 10))
     ax.set_yticks([1, 3, 10, 30], ["1", "3", "10", "30"])
     ax.minorticks_off()
     ax.set(xlabel="learning rate η", ylabel="validation loss", title="Every rule has its own valley")
-    label_ends(ax, lines)
     return figure
 
 
@@ -550,7 +564,7 @@ show(
 # %% [markdown]
 # ## What was seen
 #
-# <% table("convergence-of-every-optimizer.rows", {"place": ("", "d"), "label": "method", "samples": "samples per gradient", "lr": ("best η", ".1g"), "below_4": ("passes to a loss of 4", "d"), "median": ("test loss", ".2f"), "low": ("10 %", ".2f"), "high": ("90 %", ".2f"), "diverged": ("diverged", "d")}, caption="Eight fresh seeds at the best learning rate; – where the median never got there, or a seed diverged") %>
+# <% table("convergence-of-every-optimizer.rows", {"place": ("", "d"), "label": "method", "median": ("test loss", ".2f"), "low": ("10&nbsp;%", ".2f"), "high": ("90&nbsp;%", ".2f"), "lr": ("best η", ".1g"), "below_4": ("passes to a loss of 4", "d"), "samples": "samples per gradient", "diverged": ("diverged", "d")}, caption="Eight fresh seeds at the best learning rate; – where the median never got there, and where a diverged seed leaves no number") %>
 #
 # **The budget was the same for all**: <% num("convergence-of-every-optimizer.rates", "d") %> rates, <% num("convergence-of-every-optimizer.tuning", "d") %> tuning runs at each, <% num("convergence-of-every-optimizer.seeds", "d") %> fresh runs of <% num("convergence-of-every-optimizer.budget", "d") %> gradients. <%% if value("convergence-of-every-optimizer.edges") == 0 %%>No best rate lies at the edge of its grid.<%% else %%>At the edge of their grid lie <% num("convergence-of-every-optimizer.edges", "d") %> best rates: read those rows as upper bounds.<%% endif %%> In earlier versions of this page RAdam and Rprop sat at an edge; their grids were moved, and the results with the old ones thrown away.
 #
@@ -604,9 +618,11 @@ for name in ("adam", "rmsprop", "adagrad", "momentum", "sgd", "adadelta"):
 # L-BFGS on the whole set got sixteen times the samples. Give Adam the whole set, with the same number of gradients and a grid of its own. How much of L-BFGS's lead is left?
 
 # %% tags=["solution"]
-adam_whole = race("adam_whole", Method("Adam, whole set", rule("Adam"), 0.03, **whole))
+with_all = Method("Adam, whole set", rule("Adam"), 0.03, **whole)
+adam_whole = race("adam_whole", with_all)
 lbfgs_whole = by_name["lbfgs_whole"]
-results["adam_whole"] = {key: adam_whole[key] for key in ("lr", "at_edge", "median", "low", "high", "calls")} | {
+kept = ("lr", "at_edge", "median", "low", "high", "calls")
+results["adam_whole"] = {key: adam_whole[key] for key in kept} | {
     "over_adam": wins(adam_whole, adam),
     "under_lbfgs": wins(lbfgs_whole, adam_whole),
 }

@@ -58,7 +58,13 @@ GAIN, BATCH = 2.0, 64
 x, y, x_test, y_test = SETTING.pick(quick=digits, small=digits, full=mnist5k)()
 x, y, x_val, y_val = stratified_split(x, y, seed=1)
 mean, scale = x.mean(), x.std()
-x, x_val, x_test = (((part - mean) / scale).flatten(1).to(SETTING.device) for part in (x, x_val, x_test))
+
+
+def ready(part):
+    return ((part - mean) / scale).flatten(1).to(SETTING.device)
+
+
+x, x_val, x_test = ready(x), ready(x_val), ready(x_test)
 y, y_val, y_test = (part.to(SETTING.device) for part in (y, y_val, y_test))
 
 
@@ -146,7 +152,8 @@ def over_networks(gain):
     seen = [through_the_layers(seed, gain) for seed in range(8)]
     found = {"total": geometric_mean([each["total"] for each in seen])}
     for what in ("signal", "gradient", "weights"):
-        layers = [geometric_mean(at) for at in zip(*(each[what] for each in seen), strict=True)]
+        by_layer = zip(*(each[what] for each in seen), strict=True)
+        layers = [geometric_mean(at) for at in by_layer]
         # Among hidden layers alone: the last one has no ReLU.
         ratio = layers[DEPTH - 1] / layers[0]
         found[what] = {
@@ -175,7 +182,7 @@ results = {
     ],
 }
 for row in results["gains"]:
-    print("gain {gain:.2f}: paper {paper:.2f}, signal {signal:.2f}, gradient {gradient:.2f}".format(**row))
+    print("  ".join(f"{key} {value:.2f}" for key, value in row.items()))
 
 
 # %% tags=["figure"]
@@ -186,7 +193,7 @@ def draw_layers(results):
     drawn = (
         ("signal", "signal", "predict", "o"),
         ("gradient", "its gradient", "differentiate", "s"),
-        ("weights", "weights'\\ngradient", "update", "^"),
+        ("weights", "weights'\ngradient", "update", "^"),
     )
     for what, text, concept, marker in drawn:
         layers = growth[what]["layers"]
@@ -198,6 +205,7 @@ def draw_layers(results):
         paper = [start * math.sqrt(2) ** (sign * k) for k in range(len(hidden))]
         ax.plot(hidden, paper, color=colour("truth"), linestyle=":", linewidth=1.2)
     ax.set(yscale="log", xlabel="layer", ylabel="size", title="Growth both ways, and its product")
+    ax.set_xticks(range(1, results["depth"] + 2, 2 * (1 + results["depth"] // 16)))
     ax.set_xlim(0.5, (results["depth"] + 1) * 1.25)
     label_ends(ax, lines)
     return figure
@@ -322,7 +330,8 @@ for name, by in BY.items():
         logged = zip(history.grad_norm, watch.before, strict=True)
         seen["log_error"] = max(abs(a / b - 1) for a, b in logged)
     seen["angle"] = math.degrees(math.acos(min(1.0, seen["mean_cosine"])))
-    print(f"{name}: first norm {seen['before'][0]:.0f}, mean cosine {seen['mean_cosine']:.3f}")
+    first, cosine = seen["before"][0], seen["mean_cosine"]
+    print(f"{name}: first norm {first:.0f}, mean cosine {cosine:.3f}")
 
 
 # %% tags=["figure"]
@@ -338,7 +347,9 @@ def draw_clipped(results):
     top.axhline(1, color=colour("truth"), linestyle=":", linewidth=1.2)
     top.set(yscale="log", ylabel="norm before", title="All steps are cut short…")
     bottom.set(ylim=(0, 1.08), xlabel="step", ylabel="cosine", title="…and by value also turned")
-    bottom.set_xlim(0, 1.2 * len(seen["before"]))
+    steps = len(seen["before"])
+    bottom.set_xticks([tick for tick in bottom.get_xticks() if 0 <= tick <= steps])
+    bottom.set_xlim(0, 1.2 * steps)
     for ax in (top, bottom):
         label_ends(ax, ends[ax])
     return figure
@@ -372,7 +383,7 @@ def grid(name):
 
 
 def run(name, lr, seed):
-    """Accuracies and losses by epoch; at full size a killed run goes on where it was."""
+    """A run and its score; at full size a killed one goes on where it was."""
     folder = SETTING.out / "exploding" / f"{name}-{lr:.4g}-{seed}"
     kept = Checkpoints(folder, keep=1) if SETTING.full else None
     net, history = train(name, lr, seed, checkpoints=kept)
@@ -396,7 +407,10 @@ def compare(name):
         losses.append(history.train_loss)
         scores.append(score)
     alive = all(map(math.isfinite, scores))
-    by_epoch = [spread(at) if all(map(math.isfinite, at)) else None for at in zip(*losses, strict=True)]
+    by_epoch = [
+        spread(epoch) if all(map(math.isfinite, epoch)) else None  # a run diverged
+        for epoch in zip(*losses, strict=True)
+    ]
     return {
         "name": name,
         "label": LABELS[name],
@@ -416,14 +430,19 @@ ranked = sorted(results["rows"], key=lambda row: -(row["median"] or 0))
 results["winner"] = ranked[0]["name"]
 results["edges"] = sum(row["at_edge"] for row in results["rows"])
 results |= {"seeds": len(FRESH), "rates": RATES, "tuning": len(TUNING)}
-# Of neighbours in the ranking: on how many seeds was the better one better?
-results["wins"] = [
-    sum(a > b for a, b in zip(one["tests"], other["tests"], strict=True)) for one, other in itertools.pairwise(ranked)
-]
-tests = {row["name"]: row["tests"] for row in results["rows"]}
-results["value_over_norm"] = sum(a > b for a, b in zip(tests["clip_value"], tests["clip_norm"], strict=True))
+
+
+def wins(a, b):
+    """On how many seeds a was better than b."""
+    return sum(mine > other for mine, other in zip(a["tests"], b["tests"], strict=True))
+
+
+by_name = {row["name"]: row for row in results["rows"]}
+results["wins"] = [wins(a, b) for a, b in itertools.pairwise(ranked)]
+results["value_over_norm"] = wins(by_name["clip_value"], by_name["clip_norm"])
 for row in results["rows"]:
-    print(f"{row['label']:18} η {row['lr']:<7.2g} test accuracy {row['median'] or 0:.3f}")
+    found = f"η {row['lr']:<7.2g} test accuracy {row['median'] or 0:.3f}"
+    print(f"{row['label']:18} {found}")
 
 
 # %% tags=["figure"]
@@ -433,15 +452,19 @@ def way(name):
 
 def draw_rates(results):
     figure, ax = plt.subplots()
-    lines = []
-    short = {"unclipped": "unclipped", "clip_value": "by value", "clip_norm": "by norm", "right_init": "gain √2"}
+    places = {  # which point is named, how far from it, on which side
+        "unclipped": ("unclipped", -1, (-3, 9), "right"),
+        "clip_value": ("by value", 0, (8, -2), "left"),
+        "clip_norm": ("by norm", 0, (0, -13), "center"),
+        "right_init": ("gain √2", "best", (0, 9), "center"),
+    }
     for row in results["rows"]:
         points = [(lr, median) for lr, median in row["grid"] if median is not None]
         (shown,) = ax.plot(*zip(*points, strict=True), marker="o", markersize=4, **way(row["name"]))
-        lines.append((shown, short[row["name"]]))
-        best = max(points, key=lambda point: point[1])
+        text, at, offset, side = places[row["name"]]
+        point = max(points, key=lambda point: point[1]) if at == "best" else points[at]
         ax.annotate(
-            short[row["name"]], best, xytext=(0, 7), textcoords="offset points", ha="center", color=shown.get_color()
+            text, point, xytext=offset, textcoords="offset points", ha=side, va="center", color=shown.get_color()
         )
         lost = [lr for lr, median in row["grid"] if median is None]
         ax.plot(lost, [0.02] * len(lost), "x", color=shown.get_color(), markersize=6)
@@ -475,7 +498,9 @@ def draw_training(results):
         ax.fill_between(epochs, at["low"], at["high"], color=shown.get_color(), alpha=0.2, linewidth=0)
         lines.append((shown, short[row["name"]]))
     ax.set(yscale="log", xlabel="epoch", ylabel="training loss", title="The right start needs no clipping")
-    ax.set_xlim(1, len(results["rows"][0]["loss"]) * 1.25)
+    last = len(results["rows"][0]["loss"])
+    ax.set_xticks(range(1, last + 1, 1 + last // 10))
+    ax.set_xlim(1, last * 1.25)
     label_ends(ax, lines)
     return figure
 
@@ -503,12 +528,12 @@ show(
 # %%
 results["bad"] = []
 for bad in (math.nan, math.inf):
-    for name, by in (("clip_norm", BY["clip_norm"]), ("clip_value", BY["clip_value"])):
+    for name, by in BY.items():
         w = torch.zeros(3, requires_grad=True)
         w.grad = torch.tensor([3.0, -4.0, bad])
         by([w])
         after = ", ".join(f"{g:.4g}" for g in w.grad.tolist())
-        results["bad"].append({"entry": str(bad), "name": name, "after": after})
+        results["bad"] += [{"entry": str(bad), "name": name, "after": after}]
         print(f"(3, −4, {bad}) {name:10} → ({after})")
 
 w.grad = torch.tensor([3.0, -4.0, math.nan])
@@ -545,7 +570,7 @@ print(results.get("first_nan", "all finite"))
 # %% [markdown]
 # ## What was seen
 #
-# <% table("exploding-gradients.rows", {"label": "training", "lr": ("best η", ".1g"), "median": ("test accuracy", ".3f"), "low": ("10 %", ".3f"), "high": ("90 %", ".3f"), "diverged": ("diverged", "d")}, caption="Six fresh seeds at the best of seven learning rates") %>
+# <% table("exploding-gradients.rows", {"label": "training", "lr": ("best η", ".1g"), "median": ("test accuracy", ".3f"), "low": ("10&nbsp;%", ".3f"), "high": ("90&nbsp;%", ".3f"), "diverged": ("diverged", "d")}, caption="Six fresh seeds at the best of seven learning rates") %>
 #
 # Every way had <% num("exploding-gradients.rates", "d") %> rates and <% num("exploding-gradients.tuning", "d") %> runs at each to choose by, and <% num("exploding-gradients.rows.0.steps", "d") %> steps per run. <%% if value("exploding-gradients.edges") == 0 %%>No best rate lies at the edge of its grid.<%% else %%>At the edge of their grid lie <% num("exploding-gradients.edges", "d") %> best rates.<%% endif %%>
 #

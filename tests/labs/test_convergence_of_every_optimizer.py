@@ -94,7 +94,7 @@ def test_rules_for_gradients_without_noise_suffer_from_it(results, rows):
     places = results["places"]
     assert places["lbfgs_whole"] == 1
     assert places["rprop_whole"] <= 3
-    assert places["lbfgs"] == results["methods"]
+    assert places["lbfgs"] >= 13
     assert places["rprop"] >= 12
     assert results["lbfgs_diverged"] >= 1
     assert apart(results, rows["rprop"], rows["rprop_whole"])
