@@ -507,7 +507,7 @@ def draw_samples(results):
     ax.set_xticks(counts, [str(n) for n in counts])
     ax.minorticks_off()
     ax.set_xlim(counts[0] / 1.2, counts[-1] * (counts[-1] / counts[0]) ** 0.35)
-    ax.set_title("Freezing costs more, the more there is to learn from")
+    ax.set_title("Freezing costs more when there are more data")
     label_ends(ax, lines)
     return figure
 

@@ -33,6 +33,7 @@ from functools import partial
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import MaxNLocator
 from torch import nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
@@ -310,15 +311,17 @@ def draw_range(results):
         at = min(
             range(len(found["lrs"])), key=lambda k: abs(found["lrs"][k] - lr)
         )
-        ax.plot(lr, found["losses"][at], "o", color=colour("one_cycle"))
+        place = (lr, found["losses"][at])
+        ax.plot(*place, "o", color=colour("one_cycle"))
+        above = how == "steepest"
         ax.annotate(
-            how if how != "minimum" else "minimum / 10",
-            (lr, found["losses"][at]),
-            xytext=(-6, -4),
+            {"minimum": "minimum / 10"}.get(how, how),
+            place,
+            xytext=(6, 4) if above else (-6, -4),
             textcoords="offset points",
             color=colour("one_cycle"),
-            ha="right",
-            va="top",
+            ha="left" if above else "right",
+            va="bottom" if above else "top",
         )
     ax.plot(found["lowest"], lowest, "o", color=colour("wrong"))
     ax.annotate(
@@ -339,7 +342,7 @@ show(
     results,
     alt=lambda r: (
         f"Smoothed training loss against a learning rate that rises from 0.001 to {r['range']['lrs'][-1]:.2g}: it stands "
-        f"still, falls to {min(r['range']['losses']):.2g} at a rate of {r['range']['lowest']:.2g}, then explodes. "
+        f"nearly still, falls to {min(r['range']['losses']):.2g} at a rate of {r['range']['lowest']:.2g}, then rises. "
         + ", ".join(
             f"{how} reads {lr:.2g}"
             for how, lr in r["range"]["readings"].items()
@@ -613,7 +616,8 @@ def draw_long(results):
         ylabel="validation accuracy",
         ylim=(max(0, low - 0.02), 1),
     )
-    ax.set_xlim(1, long["epochs"] * 1.1)
+    ax.set_xlim(1, long["epochs"])
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_title("How long until the constant rate is there?")
     ax.legend(
         [drawn for drawn, _ in lines],
