@@ -40,6 +40,13 @@ def test_what_is_said_of_layer_wise_rates_follows_from_the_numbers(results):
         assert row["layerwise_lr"] > row["uniform_lr"]
 
 
+def test_at_a_common_rate_either_is_ahead(results):
+    uniform, layerwise = (results["found"][1][name] for name in ("uniform", "layerwise"))
+    assert uniform["lrs"] == layerwise["lrs"]
+    assert layerwise["grid"][1] < uniform["grid"][1]
+    assert layerwise["grid"][3] > uniform["grid"][3]
+
+
 def test_freezing_costs_more_the_more_there_is_to_learn_from(results):
     costs = [row["uniform"] - row["frozen"] for row in results["rows"]]
     assert 0 < costs[0] < costs[1] < costs[2]
@@ -72,7 +79,7 @@ def test_a_power_per_tensor_freezes_the_stem_and_costs_accuracy(results):
     found = results["per_tensor"]
     assert found["tensors"] == 14
     assert found["first"] == 0.5**13 and found["head"] == 0.5
-    assert found["stem"] < 0.01 * results["found"][1]["layerwise"]["moved"]["stem"] * 10
+    assert found["stem"] < 0.1 * results["found"][1]["layerwise"]["moved"]["stem"]
     assert found["apart"] < -found["error"]
 
 
