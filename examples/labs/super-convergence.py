@@ -59,7 +59,7 @@ LRS = SETTING.pick(
     full=(0.02, 0.1, 0.5),
 )
 TUNING = SETTING.pick(quick=range(1), small=range(2), full=range(1))
-FRESH = SETTING.pick(quick=range(1, 3), small=range(2, 9), full=range(1, 4))
+FRESH = SETTING.pick(quick=range(1, 3), small=range(2, 12), full=range(1, 4))
 TARGETS = SETTING.pick(
     quick=(0.5,), small=(0.8, 0.9, 0.94), full=(0.8, 0.85, 0.9, 0.93, 0.94)
 )
@@ -164,12 +164,12 @@ print(f"{name}: {len(x)} images to train on, {results['steps']} steps a run")
 # ```quiz
 # - question: A one-cycle run lasts 6 epochs. How many does a constant rate, at its best, need for the same accuracy?
 #   options:
-#     - text: About 6 as well
+#     - text: 6 or 7
 #       right: <% "true" if value("super-convergence.long.factor") is not none and value("super-convergence.long.factor") < 1.3 else "false" %>
-#       why: That would mean that one rate can be both large enough for the beginning and small enough for the end.
+#       why: That would mean that one rate can be large enough for the beginning and nearly small enough for the end.
 #     - text: 8 to 12
 #       right: <% "true" if value("super-convergence.long.factor") is not none and value("super-convergence.long.factor") >= 1.3 else "false" %>
-#       why: A falling rate saves the epochs in which a constant one averages out its own noise. That is a factor, not an order of magnitude.
+#       why: That would mean that a falling rate saves epochs, but no multiple of them.
 #     - text: More than 12, if it gets there at all
 #       right: <% "true" if value("super-convergence.long.factor") is none else "false" %>
 #       why: That is what the name promises, and what the paper's logs show for a ResNet-56 on CIFAR-10.
@@ -353,7 +353,7 @@ show(
 )
 
 # %% [markdown]
-# The readings lie up to a factor of <% calc(max(value("super-convergence.range.readings").values()) / min(value("super-convergence.range.readings").values()), ".1f") %> apart, on one curve. The peak of a cycle is held for a few steps only, so take the largest that is still on the way down: here `FOUND`. Below it competes with a grid.
+# The readings lie up to a factor of <% calc((value("super-convergence.range.readings").values() | max) / (value("super-convergence.range.readings").values() | min), ".1f") %> apart, on one curve. The peak of a cycle is held for a few steps only, so take the largest that is still on the way down: here `FOUND`. Below it competes with a grid.
 
 # %%
 FOUND = max(results["range"]["readings"].values())
@@ -644,7 +644,7 @@ show(
 )
 
 # %% [markdown]
-# Last, three numbers for the page: how far the schedules' test accuracies are apart, seed by seed; what the range test's rate gives, on the tuning seeds; and when a one-cycle run first sees each of a few accuracies, in epochs and, where times are recorded, in seconds.
+# Last, three numbers for the page: how far the schedules' test accuracies are apart, seed by seed, with Student's margin for so many seeds; what the range test's rate gives, on the tuning seeds; and when a one-cycle run first sees each of a few accuracies, in epochs and, where times are recorded, in seconds.
 
 
 # %%
@@ -665,11 +665,14 @@ def first_seen(found, level):
     return {"accuracy": level, "epoch": epoch, "seconds": second}
 
 
+STUDENT = {2: 12.71, 3: 4.30, 5: 2.78, 6: 2.57, 10: 2.26}[len(FRESH)]
+
+
 def difference(a, b):
-    """Mean difference of runs with the same seeds, and its standard error."""
+    """Mean difference of runs with the same seeds, and its 95 % margin."""
     apart = torch.tensor(a, dtype=torch.float64) - torch.tensor(b)
-    error = apart.std() / len(apart) ** 0.5
-    return {"mean": apart.mean().item(), "error": error.item()}
+    margin = STUDENT * apart.std() / len(apart) ** 0.5
+    return {"mean": apart.mean().item(), "margin": margin.item()}
 
 
 once = results["schedules"]["one_cycle"]
@@ -681,12 +684,10 @@ for name in ("constant", "cosine"):
     other = results["schedules"][name]
     apart = difference(once["tests"], other["tests"])
     results["apart"][name] = apart
-    clear = abs(apart["mean"]) > 2 * apart["error"]
+    clear = abs(apart["mean"]) > apart["margin"]
     better = "one_cycle" if apart["mean"] > 0 else name
     results["separable"][name] = better if clear else "neither"
-    print(
-        f"one cycle - {name}: {apart['mean']:+.4f} ± {2 * apart['error']:.4f}"
-    )
+    print(f"one cycle - {name}: {apart['mean']:+.4f} ± {apart['margin']:.4f}")
 results["rows"] = [
     {
         "schedule": LABELS[name],
@@ -708,11 +709,11 @@ results["rows"] = [
 #
 # **Which rates they bear.** At a peak of <% num("super-convergence.lrs.3", "g") %> the one-cycle run has <% num("super-convergence.schedules.one_cycle.grid.3", ".2f") %>, the cosine <% num("super-convergence.schedules.cosine.grid.3", ".2f") %>, the constant rate <% num("super-convergence.schedules.constant.grid.3", ".2f") %>. The cosine has the same average rate; what it lacks is the way up: it makes its first step at the full rate.
 #
-# **Which is better.** The one-cycle runs are <% calc(100 * value("super-convergence.apart.constant.mean"), "+.1f") %> ± <% calc(200 * value("super-convergence.apart.constant.error"), ".1f") %> points of test accuracy from the constant rate, and <% calc(100 * value("super-convergence.apart.cosine.mean"), "+.1f") %> ± <% calc(200 * value("super-convergence.apart.cosine.error"), ".1f") %> from the cosine (means over the same seeds, ± two standard errors).
+# **Which is better.** The one-cycle runs are <% calc(100 * value("super-convergence.apart.constant.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.apart.constant.margin"), ".1f") %> points of test accuracy from the constant rate, and <% calc(100 * value("super-convergence.apart.cosine.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.apart.cosine.margin"), ".1f") %> from the cosine (means over the same seeds, with their 95 % margins).
 # <%% if value("super-convergence.separable.cosine") == "neither" %%>
 # Cosine and one cycle cannot be told apart here.
 # <%% elif value("super-convergence.separable.cosine") == "cosine" %%>
-# Small as it is, that is a lead of the cosine's. It needs no warm-up at the rate that is best for it, and spends those steps learning.
+# Small as it is, that is a lead of the cosine's. At the rate that is best for it, it needs no warm-up.
 # <%% else %%>
 # The cycle is ahead of the cosine.
 # <%% endif %%>
@@ -726,7 +727,7 @@ results["rows"] = [
 # <%% endif %%>
 # The paper's factor was eight, for a network of 56 layers; this one has three, and is no evidence against theirs. Given all its <% num("super-convergence.long.epochs", "d") %> epochs, the constant rate ends at a test accuracy of <% num("super-convergence.long.mean", ".3f") %>. A short cycle is for when you are short of time.
 #
-# **Was the range test right?** It proposed <% num("super-convergence.found.lr", ".2g") %>, and that rate's validation accuracy is <% num("super-convergence.found.validation", ".3f") %>, beside <% calc(max(value("super-convergence.schedules.one_cycle.grid")), ".3f") %> for the best of the grid, on the same seeds. It cost <% num("super-convergence.range.steps", "d") %> steps, about one run; the grid cost ten.
+# **Was the range test right?** It proposed <% num("super-convergence.found.lr", ".2g") %>, and that rate's validation accuracy is <% num("super-convergence.found.validation", ".3f") %>, beside <% calc(value("super-convergence.schedules.one_cycle.grid") | max, ".3f") %> for the best of the grid, on the same seeds. It cost <% num("super-convergence.range.steps", "d") %> steps, about one run; the grid cost ten.
 
 # %% [markdown]
 # ## At full size
@@ -811,7 +812,7 @@ except ValueError as error:
 # %% [markdown]
 # ### Task 2: does the momentum's cycle matter?
 #
-# Run the same cycle with `cycle_momentum=False`, on the same seeds. How far apart are the two, and is that more than two standard errors?
+# Run the same cycle with `cycle_momentum=False`, on the same seeds. How far apart are the two, and is that more than chance?
 
 # %% tags=["solution"]
 steady = []
@@ -828,16 +829,16 @@ for seed in FRESH:
 apart = difference(right["tests"], steady)
 results["momentum"] = apart | {
     "mean_steady": sum(steady) / len(steady),
-    "clear": "yes" if abs(apart["mean"]) > 2 * apart["error"] else "no",
+    "clear": "yes" if abs(apart["mean"]) > apart["margin"] else "no",
 }
-print(f"cycled - steady: {apart['mean']:+.4f} ± {2 * apart['error']:.4f}")
+print(f"cycled - steady: {apart['mean']:+.4f} ± {apart['margin']:.4f}")
 
 # %% [markdown] tags=["solution"]
-# With momentum held at 0.9 the mean test accuracy is <% num("super-convergence.momentum.mean_steady", ".3f") %>. Cycled minus steady, seed by seed: <% calc(100 * value("super-convergence.momentum.mean"), "+.1f") %> ± <% calc(200 * value("super-convergence.momentum.error"), ".1f") %> points.
+# With momentum held at 0.9 the mean test accuracy is <% num("super-convergence.momentum.mean_steady", ".3f") %>. Cycled minus steady, seed by seed: <% calc(100 * value("super-convergence.momentum.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.momentum.margin"), ".1f") %> points.
 # <%% if value("super-convergence.momentum.clear") == "no" %%>
 # That is not separable. It is no proof that the cycle of the momentum does nothing; it is proof that these runs are too few to show what it does.
 # <%% else %%>
-# That is more than two standard errors. The usual wrong turn is to stop here: the peak was chosen with the momentum cycled, and a fair comparison gives the steady one a grid of its own.
+# That is more than chance. The usual wrong turn is to stop here: the peak was chosen with the momentum cycled, and a fair comparison gives the steady one a grid of its own.
 # <%% endif %%>
 
 # %% [markdown]

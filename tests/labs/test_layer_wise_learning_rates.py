@@ -33,7 +33,7 @@ def test_every_treatment_has_as_many_rates_and_the_same_seeds(results):
 
 def test_what_is_said_of_layer_wise_rates_follows_from_the_numbers(results):
     for row in results["rows"]:
-        clear = abs(row["apart"]) > row["error"]
+        clear = abs(row["apart"]) > row["margin"]
         assert row["separable"] == (("layerwise" if row["apart"] > 0 else "uniform") if clear else "neither")
         assert row["apart"] == pytest.approx(100 * (row["layerwise"] - row["uniform"]), abs=1e-4)
         # The best rate moves up
@@ -80,7 +80,7 @@ def test_a_power_per_tensor_freezes_the_stem_and_costs_accuracy(results):
     assert found["tensors"] == 14
     assert found["first"] == 0.5**13 and found["head"] == 0.5
     assert found["stem"] < 0.1 * results["found"][1]["layerwise"]["moved"]["stem"]
-    assert found["apart"] < -found["error"]
+    assert found["apart"] < -found["margin"]
 
 
 def test_pretraining_is_worth_something(results):

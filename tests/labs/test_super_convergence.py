@@ -83,7 +83,7 @@ def test_once_per_epoch_never_leaves_the_warm_up(results):
 
 def test_the_momentum_answer_follows_from_its_numbers(results):
     found = results["momentum"]
-    assert (found["clear"] == "yes") == (abs(found["mean"]) > 2 * found["error"])
+    assert (found["clear"] == "yes") == (abs(found["mean"]) > found["margin"])
     assert abs(found["mean"]) < 0.02
 
 
