@@ -247,7 +247,7 @@ show(
 # %% [markdown]
 # ## One transformer, three beginnings
 #
-# The third contestant is there to test an explanation. In its first steps Adam divides by an average of g² that rests on very few samples. If it is that uncertainty which does the damage, then there is another cure: let Adam see the first batches at a learning rate of 0, so that its averages fill while the weights stand still, and then begin at the full rate, with no climb at all. [The paper behind RAdam](https://arxiv.org/abs/1908.03265) made this experiment to argue for that explanation.
+# The third contestant is there to test an explanation. In its first steps Adam divides by an average of g² that rests on very few samples. If it is that uncertainty which does the damage, then there is another cure: let Adam see the first batches at a learning rate of 0, so that its averages fill while the weights stand still, and then begin at the full rate, with no climb at all. [The paper behind RAdam](https://arxiv.org/abs/1908.03265) made such an experiment, with the average of g² alone, to argue for that explanation.
 #
 # The model has its normalisation before attention, in the pre-norm order that modern transformers use. With the original's post-norm order the need for a warm-up is [known to be greater](https://arxiv.org/abs/2002.04745); that is not measured here.
 
@@ -521,7 +521,8 @@ def first_steps(gradients, orders=50, β1=0.9, β2=0.999):
     m, v = torch.zeros(shape).double(), torch.zeros(shape).double()
     found = {"divisor": [], "step": []}
     for t in range(1, FIRST + 1):
-        g = gradients[torch.randint(len(gradients), (orders,), generator=generator)]
+        drawn = torch.randint(len(gradients), (orders,), generator=generator)
+        g = gradients[drawn]
         m, v = β1 * m + (1 - β1) * g, β2 * v + (1 - β2) * g**2
         root = (v / (1 - β2**t)).sqrt() + 1e-12
         inverse = 1 / root
@@ -533,7 +534,8 @@ def first_steps(gradients, orders=50, β1=0.9, β2=0.999):
 
 
 results["still"] = first_steps(gradient_samples())
-print({name: [round(x, 2) for x in f[:: FIRST // 4]] for name, f in results["still"].items()})
+for name, values in results["still"].items():
+    print(name, [round(x, 2) for x in values[:: FIRST // 4]])
 
 
 # %% tags=["figure"]
@@ -596,7 +598,8 @@ def known_words(sample):
 
 LONG = SETTING.pick(quick=STEPS, small=2 * STEPS, full=STEPS)
 WORDS = set(re.findall("[a-z]{3,}", text.decode(text.train).lower()))
-writer, _ = train("warmup", results["contestants"]["warmup"]["lr"], 100, steps=LONG)
+best = results["contestants"]["warmup"]["lr"]
+writer, _ = train("warmup", best, FRESH[0], steps=LONG)
 sample = write(writer.eval(), "The statement ", 300)
 unseen = text.decode(text.val[half : half + 20_000])
 results["sample"] = {
