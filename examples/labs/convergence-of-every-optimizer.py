@@ -642,4 +642,4 @@ for row in (adam, adam_whole, lbfgs_whole):
 #
 # <% run_card() %>
 #
-# **Up next:** [the lab](index.md).
+# **Up next:** [Adaptive Methods on Sparse Text](adaptive-methods-on-sparse-text.ipynb).

@@ -668,4 +668,4 @@ for name, bound in (("one", 1.0), ("tenth", tenth)):
 #
 # <% run_card() %>
 #
-# **Up next:** [the lab](index.md).
+# **Up next:** [Four Schedules](four-schedules.ipynb).

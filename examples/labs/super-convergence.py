@@ -41,7 +41,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 from trainloop.cadence import check_cadence
 from trainloop.callbacks import Callback
 from trainloop.checkpoint import Checkpoints
-from trainloop.data import cifar10, digits, image_folder, stratified_split
+from trainloop.data import digits, find_cifar10, stratified_split
 from trainloop.figures import colour, label_ends, line
 from trainloop.fit import fit
 from trainloop.lab import setting, show, spread, sweep
@@ -77,9 +77,7 @@ def load():
     """The images, and what the page shall call them."""
     if not SETTING.full:
         return digits(), "scikit-learn's digits"
-    if (SETTING.data / "train").is_dir():
-        return image_folder(SETTING.data), "CIFAR-10, re-encoded as JPEG"
-    return cifar10(SETTING.data, download=True), "CIFAR-10"
+    return find_cifar10(SETTING.data)
 
 
 def prepare(whole):
@@ -821,4 +819,4 @@ print(f"cycled - steady: {apart['mean']:+.4f} ± {apart['margin']:.4f}")
 #
 # <% run_card() %>
 #
-# **Up next:** [the lab](index.md).
+# **Up next:** [Warm-up and Cosine](warmup-and-cosine.ipynb).

@@ -327,4 +327,4 @@ for clip in (None, 1.0):
 #
 # <% run_card() %>
 #
-# **Up next:** [the lab](index.md).
+# **Up next:** [Convergence of Every Optimizer](convergence-of-every-optimizer.ipynb).

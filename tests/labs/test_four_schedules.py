@@ -131,7 +131,7 @@ def full(monkeypatch, tmp_path) -> dict:
     images = torch.rand(120, 3, 32, 32, generator=generator)
     classes = torch.arange(120) % 10
     tiny = data.Split(images[:100], classes[:100], images[100:], classes[100:])
-    monkeypatch.setattr(data, "cifar10", lambda root, download: tiny)
+    monkeypatch.setattr(data, "find_cifar10", lambda root: (tiny, "noise"))
     return definitions(monkeypatch, tmp_path, "--full")
 
 

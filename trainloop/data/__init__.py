@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainloop.data.images import cifar10, digits, fashion_mnist, image_folder, mnist5k
+    from trainloop.data.images import cifar10, digits, fashion_mnist, find_cifar10, image_folder, mnist5k
     from trainloop.data.lines import least_squares, noisy_line
     from trainloop.data.points import spirals, synthetic_regression, two_moons
     from trainloop.data.signals import damped_oscillator, mnist1d
@@ -30,6 +30,7 @@ __all__ = [
     "digits",
     "docstring_words",
     "fashion_mnist",
+    "find_cifar10",
     "image_folder",
     "least_squares",
     "mnist1d",
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 _FILES = {
-    "images": ("cifar10", "digits", "fashion_mnist", "image_folder", "mnist5k"),
+    "images": ("cifar10", "digits", "fashion_mnist", "find_cifar10", "image_folder", "mnist5k"),
     "lines": ("least_squares", "noisy_line"),
     "points": ("spirals", "synthetic_regression", "two_moons"),
     "signals": ("damped_oscillator", "mnist1d"),

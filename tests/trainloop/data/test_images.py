@@ -151,6 +151,16 @@ def write_folder(root, name="1.png", size=(6, 4), classes=("ant", "bee"), parts=
     return {part: torch.stack(pixels) for part, pixels in written.items()}
 
 
+def test_find_cifar10_says_what_it_found(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(images, "cifar10", lambda root, download: asked.append((root, download)))
+    monkeypatch.setattr(images, "image_folder", lambda root: "copy")
+    assert images.find_cifar10(tmp_path) == (None, "CIFAR-10")
+    assert asked == [(tmp_path, True)]
+    (tmp_path / "train").mkdir()
+    assert images.find_cifar10(tmp_path) == ("copy", "CIFAR-10, re-encoded as JPEG")
+
+
 def test_image_folder_reads_images_and_their_classes(tmp_path):
     written = write_folder(tmp_path)
     split = image_folder(tmp_path)
