@@ -19,11 +19,12 @@ from courseware.bindings import document
 
 FOLDER = "optimizers"
 KEYS = {"rule", "part", "idea", "lr", "options", "use", "avoid"}
+HIDDEN = ("__init__", "__setstate__", "check")
 PARTS = ("classic", "adaptive", "modern")
 NO_WALK = {
     "sparseadam": "A point of two numbers has no rows to leave out: SparseAdam takes sparse gradients alone.",
     "muon": "Muon moves matrices alone; a point of two numbers is none.",
-    "sophiag": "Sophia-G needs an estimate of the curvature beside the gradient, which a walk of two numbers does not give.",
+    "sophiag": "Sophia-G needs an estimate of the curvature, too, which these walks do not give it.",
 }
 
 
@@ -45,7 +46,7 @@ def read(path: Path) -> Source:
     """Read an optimizer's file.
 
     Raises:
-        RuleError: it has no class with methods beside `__init__` and `check`, or its docstring names no source.
+        RuleError: its class has no method but hidden ones, or its docstring names no source.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docstring = ast.get_docstring(tree) or ""
@@ -60,9 +61,9 @@ def read(path: Path) -> Source:
     name = ast.literal_eval(exported)[0]
     cls = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
     methods = [node for node in cls.body if isinstance(node, ast.FunctionDef)]
-    shown = [node for node in methods if node.name not in ("__init__", "check")]
+    shown = [node for node in methods if node.name not in HIDDEN]
     if not shown:
-        raise RuleError(f"{path.name}: {name} has no method beside __init__ and check")
+        raise RuleError(f"{path.name}: {name} has no method beside {', '.join(HIDDEN)}")
     first = min([shown[0].lineno, *(decorator.lineno for decorator in shown[0].decorator_list)])
     return Source(name, first, shown[-1].end_lineno or first, sources.strip())
 
@@ -71,9 +72,12 @@ def entries() -> list[dict[str, Any]]:
     """The entries of docs/optimizers/rules.yml, in their order.
 
     Raises:
-        RuleError: an entry lacks a key, has an unknown part, or names no file.
+        RuleError: the file is not YAML, an entry lacks a key, has an unknown part, or names no file.
     """
-    found = yaml.safe_load((ROOT / "docs" / FOLDER / "rules.yml").read_text(encoding="utf-8"))
+    try:
+        found = yaml.safe_load((ROOT / "docs" / FOLDER / "rules.yml").read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise RuleError(f"rules.yml is not valid YAML: {error}") from None
     for entry in found:
         if set(entry) != KEYS:
             raise RuleError(f"rules.yml: {entry.get('rule')!r} has the keys {sorted(entry)}, not {sorted(KEYS)}")

@@ -8,9 +8,9 @@ nine learning rates on each and shows the walk that ends lowest. Takes half a mi
 
 import math
 
-import matplotlib.pyplot as plt
 import torch
 from _rules import RULES
+from matplotlib.figure import Figure
 
 from trainloop import optim
 from trainloop.figures import colour
@@ -21,7 +21,7 @@ LRS = tuple(10 ** (k / 2) for k in range(-7, 2))  # 0.0003 … 3.2
 LANDSCAPES = {"ravine": ravine, "turned": quadratic(20, angle=30), "rosenbrock": rosenbrock}
 TITLES = {"ravine": "ravine", "turned": "turned by 30°", "rosenbrock": "Rosenbrock"}
 
-# One takes sparse gradients alone, one matrices alone; the third needs an estimate of the curvature beside the gradient.
+# One takes sparse gradients alone, one matrices alone; the third needs an estimate of the curvature, too.
 NO_WALK = (optim.SparseAdam, optim.Muon, optim.SophiaG)
 
 
@@ -58,7 +58,8 @@ def run(quick=False):
 
 
 def draw_walks(found):
-    figure, axes = plt.subplots(1, 3, figsize=(5.6, 2.5))
+    figure = Figure(figsize=(5.2, 2.4))  # not pyplot's, which warns of twenty-one at a time
+    axes = figure.subplots(1, 3)
     for ax, (name, walked) in zip(axes, found.items(), strict=True):
         landscape = LANDSCAPES[name]
         x, y = torch.meshgrid(
@@ -69,7 +70,7 @@ def draw_walks(found):
         ax.contour(x, y, z, levels=levels, colors=colour("data"), linewidths=0.5, alpha=0.6)
         ax.plot(*zip(*walked["path"], strict=True), color=colour("update"), linewidth=1.3)
         ax.plot(*landscape.minimum, "*", color=colour("truth"), markersize=8)
-        ax.set_title(f"{TITLES[name]}\nη = {walked['lr']:.2g}", fontsize=11)
+        ax.set_title(f"{TITLES[name]}\nη = {walked['lr']:.2g}", fontsize=10.5)
         ax.set(xlim=landscape.xlim, ylim=landscape.ylim, xticks=[], yticks=[])
         ax.grid(False)
     return figure
