@@ -1,7 +1,7 @@
 """Data sets of the course that need no download.
 
 They are computed (lines, points, signals), or come with a package or with Python itself (images, text);
-two image sets that a reader may have elsewhere are read from there. What needs a package says which, if
+image sets that a reader may have elsewhere are read from there. What needs a package says which, if
 it is missing. Each function draws from a generator of its own, so that making data never disturbs the
 global random state that initialises a model.
 
@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainloop.data.images import cifar10, digits, fashion_mnist, mnist5k
+    from trainloop.data.images import cifar10, digits, fashion_mnist, image_folder, mnist5k
     from trainloop.data.lines import least_squares, noisy_line
     from trainloop.data.points import spirals, synthetic_regression, two_moons
     from trainloop.data.signals import damped_oscillator, mnist1d
@@ -30,6 +30,7 @@ __all__ = [
     "digits",
     "docstring_words",
     "fashion_mnist",
+    "image_folder",
     "least_squares",
     "mnist1d",
     "mnist5k",
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 _FILES = {
-    "images": ("cifar10", "digits", "fashion_mnist", "mnist5k"),
+    "images": ("cifar10", "digits", "fashion_mnist", "image_folder", "mnist5k"),
     "lines": ("least_squares", "noisy_line"),
     "points": ("spirals", "synthetic_regression", "two_moons"),
     "signals": ("damped_oscillator", "mnist1d"),

@@ -1,7 +1,8 @@
-"""Small images to classify: handwritten digits, clothes, and CIFAR-10.
+"""Small images to classify: handwritten digits, clothes, CIFAR-10, and folders of your own.
 
 `digits` and `mnist5k` come with a package. `fashion_mnist` and `cifar10` read files, and download them
-only when told to. Pixels are float32 in [0, 1], images have the shape (channels, height, width).
+only when told to; `image_folder` reads whatever images lie in a folder per class. Pixels are float32 in
+[0, 1], images have the shape (channels, height, width).
 
 The digits of `digits`: Alpaydin and Kaynak, UCI Machine Learning Repository, 1998,
 https://doi.org/10.24432/C50P49 (CC BY 4.0). MNIST: LeCun, Cortes and Burges,
@@ -21,7 +22,7 @@ from torch import Tensor
 from trainloop.data._packages import require
 from trainloop.data.split import Split, stratified_split
 
-__all__ = ["cifar10", "digits", "fashion_mnist", "mnist5k"]
+__all__ = ["cifar10", "digits", "fashion_mnist", "image_folder", "mnist5k"]
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
@@ -137,6 +138,39 @@ def cifar10(root: str | Path, *, download: bool = False) -> Split:
             f"CIFAR-10 is not in {Path(root, 'cifar-10-batches-py')}, or is damaged: "
             "cifar10(root, download=True) fetches it once"
         ) from error
+
+
+def image_folder(root: str | Path) -> Split:
+    """Images of one size, sorted into folders: `root/train/<class>/<name>.jpg`, `root/test/<class>/<name>.jpg`.
+
+    Whatever Pillow can open is read, and made a colour image; all of it is kept in memory.
+
+    Args:
+        root: the folder with `train` and `test` in it. Both have the same classes, numbered in the order of
+            their names.
+
+    Returns:
+        images, shape (samples, 3, height, width), in steps of 1/255; classes from 0.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or one of a class is empty.
+        ValueError: images differ in size, or the parts in their classes.
+        ImportError: torchvision is not installed.
+    """
+    datasets = require("torchvision.datasets", "pip install torchvision", "image_folder()")
+    transforms = require("torchvision.transforms.functional", "pip install torchvision", "image_folder()")
+    parts = [datasets.ImageFolder(str(Path(root, part))) for part in ("train", "test")]
+    if parts[0].classes != parts[1].classes:
+        raise ValueError(f"train and test must have the same classes, got {parts[0].classes} and {parts[1].classes}")
+
+    def read(part: Any) -> tuple[Tensor, Tensor]:
+        pixels = [transforms.pil_to_tensor(image) for image, _ in part]
+        sizes = {tuple(image.shape[1:]) for image in pixels}
+        if len(sizes) > 1:
+            raise ValueError(f"images must be of one size, got {sorted(sizes)} in {part.root}")
+        return torch.stack(pixels).float().div_(255), torch.tensor(part.targets)
+
+    return Split(*read(parts[0]), *read(parts[1]))
 
 
 def _read_idx(path: Path) -> Tensor:

@@ -7,8 +7,9 @@ import pickle
 import pytest
 import torch
 import torchvision
+from PIL import Image
 
-from trainloop.data import cifar10, digits, fashion_mnist, images, mnist5k
+from trainloop.data import cifar10, digits, fashion_mnist, image_folder, images, mnist5k
 
 
 @pytest.mark.parametrize(
@@ -135,3 +136,47 @@ def test_cifar10_reads_torchvisions_folder(tmp_path, monkeypatch):
 def test_cifar10_says_what_to_do_when_it_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"^CIFAR-10 is not in .*cifar10\(root, download=True\) fetches it"):
         cifar10(tmp_path)
+
+
+def write_folder(root, name="1.png", size=(6, 4), classes=("ant", "bee"), parts=("train", "test")):
+    """Images in folders, three a class for training, two for testing; returns the pixels as (n, 3, 4, 6)."""
+    written = {}
+    for part, n in zip(parts, (3, 2), strict=False):
+        for label in classes:
+            (root / part / label).mkdir(parents=True)
+            for i in range(n):
+                pixels = torch.randint(256, (size[1], size[0], 3), dtype=torch.uint8)
+                Image.fromarray(pixels.numpy()).save(root / part / label / f"{i}-{name}")
+                written.setdefault(part, []).append(pixels.permute(2, 0, 1))
+    return {part: torch.stack(pixels) for part, pixels in written.items()}
+
+
+def test_image_folder_reads_images_and_their_classes(tmp_path):
+    written = write_folder(tmp_path)
+    split = image_folder(tmp_path)
+    assert split.x_train.shape == (6, 3, 4, 6) and split.x_train.dtype == torch.float32
+    for ours, part in ((split.x_train, "train"), (split.x_test, "test")):
+        assert torch.equal((ours * 255).round().to(torch.uint8), written[part])
+    assert split.y_train.tolist() == [0, 0, 0, 1, 1, 1] and split.y_train.dtype == torch.int64
+    assert split.y_test.tolist() == [0, 0, 1, 1]
+
+
+def test_image_folder_reads_jpegs_and_makes_grey_images_colour(tmp_path):
+    write_folder(tmp_path, name="1.jpg")
+    Image.new("L", (6, 4), 128).save(tmp_path / "test" / "bee" / "grey.jpg")
+    split = image_folder(str(tmp_path))
+    assert split.x_test.shape == (5, 3, 4, 6)
+    assert torch.allclose(split.x_test[-1], torch.tensor(128 / 255), atol=2 / 255)
+
+
+def test_image_folder_refuses_what_does_not_fit_together(tmp_path):
+    write_folder(tmp_path / "sizes")
+    Image.new("RGB", (5, 5)).save(tmp_path / "sizes" / "train" / "ant" / "other.png")
+    with pytest.raises(ValueError, match=r"^images must be of one size, got \[\(4, 6\), \(5, 5\)\] in .*train$"):
+        image_folder(tmp_path / "sizes")
+    write_folder(tmp_path / "classes", parts=("train",))
+    write_folder(tmp_path / "classes", classes=("ant", "cat"), parts=("test",))
+    with pytest.raises(ValueError, match=r"^train and test must have the same classes, got \['ant', 'bee'\] and"):
+        image_folder(tmp_path / "classes")
+    with pytest.raises(FileNotFoundError):
+        image_folder(tmp_path / "nothing")
