@@ -545,6 +545,8 @@ TITLES = {
     "step_per_batch": "StepLR per batch",
     "cosine_past_end": "cosine past its end",
 }
+
+# %%
 results["mistakes"] = {}
 for mistake, (name, make, moment) in MISTAKES.items():
     right = results["schedules"][name]
@@ -563,12 +565,18 @@ for mistake, (name, make, moment) in MISTAKES.items():
         for seed in seeds
     ]
     found = report(trained)
-    cost = paired(right["accuracy"]["runs"][: len(seeds)], found["accuracy"]["runs"])
-    results["mistakes"][mistake] = found | {"of": name, "cost": cost}
+    cost = paired(
+        right["accuracy"]["runs"][: len(seeds)], found["accuracy"]["runs"]
+    )
+    results["mistakes"][mistake] = found | {
+        "of": name,
+        "right": right["accuracy"]["median"],
+        "cost": cost,
+    }
 results["costs"] = [
     {
         "mistake": TITLES[mistake],
-        "right": 100 * results["schedules"][found["of"]]["accuracy"]["median"],
+        "right": 100 * found["right"],
         "wrong": 100 * found["accuracy"]["median"],
         "cost": 100 * found["cost"]["gap"],
         "low": 100 * found["cost"]["low"],

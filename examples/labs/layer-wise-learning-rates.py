@@ -21,7 +21,7 @@
 # \eta_k = \eta \, \gamma^{\,n - 1 - k}
 # $$
 #
-# so that the head gets $\eta$ and each block further down a factor $\gamma$ less. Its two ends are old friends: $\gamma = 1$ is one rate for all, and $\gamma \to 0$ freezes everything but the head. [ULMFiT](https://arxiv.org/abs/1801.06146) fine-tuned with $\gamma = 1/2.6$, [ELECTRA](https://arxiv.org/abs/2003.10555) with 0.8.
+# so that the head gets $\eta$ and each block further down a factor $\gamma$ less. Its two ends are old friends: $\gamma = 1$ is one rate for all, and $\gamma \to 0$ freezes everything but the head. [ULMFiT](https://arxiv.org/abs/1801.06146) fine-tuned with $\gamma = 1/2.6$, [ELECTRA](https://arxiv.org/abs/2003.10555), in its base size, with 0.8.
 #
 # Is it better than one rate? And how much does that depend on how few samples there are?
 
@@ -545,14 +545,11 @@ def draw_rates(results):
         (drawn,) = ax.plot(one["lrs"], one["grid"], marker="o", **line(name))
         lines.append((drawn, TREATMENTS[name]))
     lrs = sorted({lr for name in TREATMENTS for lr in found[name]["lrs"]})
-    ax.set(
-        xscale="log",
-        xlabel="learning rate of the head",
-        ylabel="validation accuracy",
-    )
-    ax.set_xticks(lrs, [f"{lr:g}" for lr in lrs])
+    ax.set(xscale="log", xlim=(lrs[0] / 1.4, lrs[-1] * 9))
+    ax.set(xlabel="learning rate of the head", ylabel="validation accuracy")
+    decades = [10.0**k for k in range(-4, 3) if lrs[0] <= 10.0**k <= lrs[-1]]
+    ax.set_xticks(decades, [f"{lr:g}" for lr in decades])
     ax.minorticks_off()
-    ax.set_xlim(lrs[0] / 1.3, lrs[-1] * 8)
     ax.set_title("Each treatment has a best rate of its own")
     label_ends(ax, lines)
     return figure
@@ -667,13 +664,9 @@ for per_class, found in zip(PER_CLASS, results["found"], strict=True):
 #
 # Test accuracy after <% num("layer-wise-learning-rates.steps", "d") %> steps, means over <% num("layer-wise-learning-rates.seeds", "d") %> fresh seeds, each treatment at its own best rate:
 #
-# <% table("layer-wise-learning-rates.rows", {"per_class": ("samples a class", "d"), "uniform": ("one rate", ".3f"), "layerwise": ("layer-wise", ".3f"), "frozen": ("frozen", ".3f"), "apart": ("layer-wise − one rate", "+.1f"), "margin": ("±", ".1f")}, caption="The difference is in points, over the same seeds, with its 95 % margin") %>
+# <% table("layer-wise-learning-rates.rows", {"per_class": ("samples a class", "d"), "uniform": ("one rate", ".3f"), "layerwise": ("layer-wise", ".3f"), "frozen": ("frozen", ".3f"), "apart": ("difference", "+.1f"), "margin": ("±", ".1f")}, caption="Difference: layer-wise less one rate, in points, over the same seeds, with its 95 % margin") %>
 #
-# **Layer-wise against one rate.**
-# <%% for row in value("layer-wise-learning-rates.rows") %%>
-# With <% calc(row.per_class, "d") %> samples a class <%% if row.separable == "neither" %%>the two cannot be told apart.<%% elif row.separable == "layerwise" %%>layer-wise rates are ahead by <% calc(row.apart, ".1f") %> ± <% calc(row.margin, ".1f") %> points.<%% else %%>one rate is ahead by <% calc(-row.apart, ".1f") %> ± <% calc(row.margin, ".1f") %> points.<%% endif %%>
-# <%% endfor %%>
-# With so few seeds, a difference of less than a point or two goes unseen.
+# **Layer-wise against one rate.** <%% set ahead = value("layer-wise-learning-rates.rows") | selectattr("separable", "ne", "neither") | list %%><%% if not ahead %%>At none of the three amounts of data can the two be told apart. <%% endif %%><%% for row in ahead %%>With <% calc(row.per_class, "d") %> samples a class <%% if row.separable == "layerwise" %%>layer-wise rates are ahead by <% calc(row.apart, ".1f") %> ± <% calc(row.margin, ".1f") %> points.<%% else %%>one rate is ahead by <% calc(-row.apart, ".1f") %> ± <% calc(row.margin, ".1f") %> points.<%% endif %%> <%% endfor %%>With so few seeds, a difference of less than a point or two goes unseen.
 #
 # What the decay does change is the best rate: with <% num("layer-wise-learning-rates.rows.1.per_class", "d") %> samples a class it is <% num("layer-wise-learning-rates.rows.1.layerwise_lr", "g") %> with decay and <% num("layer-wise-learning-rates.rows.1.uniform_lr", "g") %> without. Compare the two at one common rate, and you measure that instead: at <% num("layer-wise-learning-rates.found.1.uniform.lrs.1", "g") %> the decay is behind, with a validation accuracy of <% num("layer-wise-learning-rates.found.1.layerwise.grid.1", ".2f") %> against <% num("layer-wise-learning-rates.found.1.uniform.grid.1", ".2f") %>; at <% num("layer-wise-learning-rates.found.1.uniform.lrs.3", "g") %> it is ahead, with <% num("layer-wise-learning-rates.found.1.layerwise.grid.3", ".2f") %> against <% num("layer-wise-learning-rates.found.1.uniform.grid.3", ".2f") %>.
 #
@@ -685,13 +678,7 @@ for per_class, found in zip(PER_CLASS, results["found"], strict=True):
 #
 # <% table("layer-wise-learning-rates.trap", {"per_class": ("samples a class", "d"), "kept": ("in eval mode", ".3f"), "lost": ("in train mode", ".3f"), "apart": ("difference", "+.1f"), "margin": ("±", ".1f")}, caption="Test accuracy of the frozen network; the difference in points, with its 95 % margin") %>
 #
-# <%% set clear = [] %%><%% for row in value("layer-wise-learning-rates.trap") %%><%% if row.apart > row.margin or -row.apart > row.margin %%><% clear.append(row.per_class) or "" %><%% endif %%><%% endfor %%>
-# <%% if clear %%>
-# The difference is more than chance at <% clear | join(", ") %> samples a class. Its sign is not a law:
-# <%% else %%>
-# In accuracy that costs nothing that these seeds could show. It is a trap all the same:
-# <%% endif %%>
-# BatchNorm forgets a tenth of its statistics with every batch, so after <% num("layer-wise-learning-rates.steps", "d") %> of them <% calc(100 * 0.9 ** value("layer-wise-learning-rates.steps"), ".1f") %> % of the old ones are left. Here the new digits are made of the same strokes as the old ones, and the statistics end up close by. And a backbone that two tasks share is no longer the same for both; a cache of its features is stale.
+# <%% set clear = [] %%><%% for row in value("layer-wise-learning-rates.trap") %%><%% if row.apart > row.margin or -row.apart > row.margin %%><% clear.append(row.per_class) or "" %><%% endif %%><%% endfor %%><%% if clear %%>The difference is more than chance at <% clear | join(", ") %> samples a class. Its sign is not a law.<%% else %%>In accuracy that costs nothing that these seeds could show. It is a trap all the same.<%% endif %%> BatchNorm forgets a tenth of its statistics with every batch, so after <% num("layer-wise-learning-rates.steps", "d") %> of them <% calc(100 * 0.9 ** value("layer-wise-learning-rates.steps"), ".1f") %> % of the old ones are left. Here the new digits are made of the same strokes as the old ones, and the statistics end up close by. And a backbone that two tasks share is no longer the same for both; a cache of its features is stale.
 #
 # In the other two treatments the statistics move as well, by <% calc(100 * value("layer-wise-learning-rates.found.1.uniform.statistics"), ".0f") %> % at one rate and by <% calc(100 * value("layer-wise-learning-rates.found.1.layerwise.statistics"), ".0f") %> % with decay. A learning rate does not slow them: they follow the data, and only through it the weights.
 
@@ -701,14 +688,7 @@ for per_class, found in zip(PER_CLASS, results["found"], strict=True):
 # The full run fine-tunes torchvision's ResNet-18, pretrained on ImageNet, on 10, 100 and 1,000 images of each class of CIFAR-10, with $\gamma = 0.7$ over its ten blocks: the stem learns at 4 % of the head's rate.
 #
 # <%% if is_recorded() %%>
-# Recorded on **<% record("data") %>**:
-# <%% for row in record_value("rows") %%>
-# with <% calc(row.per_class, ",d") %> images a class, <% calc(row.uniform, ".3f") %> at one rate, <% calc(row.layerwise, ".3f") %> with layer-wise rates and <% calc(row.frozen, ".3f") %> frozen;
-# <%% endfor %%>
-# test accuracies, means of <% record("seeds", "d") %> seeds.
-# <%% if record_value("data") != "CIFAR-10" %%>
-# Compression has taken detail out of these images. Do not compare with accuracies published for CIFAR-10.
-# <%% endif %%>
+# Recorded on **<% record("data") %>**: <%% for row in record_value("rows") %%>with <% calc(row.per_class, ",d") %> images a class, <% calc(row.uniform, ".3f") %> at one rate, <% calc(row.layerwise, ".3f") %> with layer-wise rates and <% calc(row.frozen, ".3f") %> frozen; <%% endfor %%>test accuracies, means of <% record("seeds", "d") %> seeds.<%% if record_value("data") != "CIFAR-10" %%> Compression has taken detail out of these images. Do not compare with accuracies published for CIFAR-10.<%% endif %%>
 # <%% endif %%>
 #
 # <% recorded() %>
@@ -776,13 +756,7 @@ for row in results["rows"]:
     print(f"fine-tuned, {row['per_class']} a class: {row['uniform']:.3f}")
 
 # %% [markdown] tags=["solution"]
-# From scratch, <% num("layer-wise-learning-rates.rows.2.per_class", "d") %> samples a class give <% num("layer-wise-learning-rates.scratch.mean", ".3f") %>; fine-tuned, <% num("layer-wise-learning-rates.rows.1.per_class", "d") %> give <% num("layer-wise-learning-rates.rows.1.uniform", ".3f") %> and <% num("layer-wise-learning-rates.rows.2.per_class", "d") %> give <% num("layer-wise-learning-rates.rows.2.uniform", ".3f") %>. Having seen other digits is worth
-# <%% if value("layer-wise-learning-rates.rows.1.uniform") >= value("layer-wise-learning-rates.scratch.mean") %%>
-# more than five times the samples.
-# <%% else %%>
-# less than five times the samples, but it is worth something.
-# <%% endif %%>
-# Both learn for <% num("layer-wise-learning-rates.steps", "d") %> steps only: that is a statement about short trainings.
+# From scratch, <% num("layer-wise-learning-rates.rows.2.per_class", "d") %> samples a class give <% num("layer-wise-learning-rates.scratch.mean", ".3f") %>; fine-tuned, <% num("layer-wise-learning-rates.rows.1.per_class", "d") %> give <% num("layer-wise-learning-rates.rows.1.uniform", ".3f") %> and <% num("layer-wise-learning-rates.rows.2.per_class", "d") %> give <% num("layer-wise-learning-rates.rows.2.uniform", ".3f") %>. Having seen other digits is worth <%% if value("layer-wise-learning-rates.rows.1.uniform") >= value("layer-wise-learning-rates.scratch.mean") %%>more than five times the samples.<%% else %%>less than five times the samples, but it is worth something.<%% endif %%> Both learn for <% num("layer-wise-learning-rates.steps", "d") %> steps only: that is a statement about short trainings.
 
 # %% [markdown]
 # ## Summary

@@ -38,6 +38,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
+from trainloop.cadence import check_cadence
 from trainloop.callbacks import Callback
 from trainloop.checkpoint import Checkpoints
 from trainloop.data import cifar10, digits, image_folder, stratified_split
@@ -433,7 +434,7 @@ show(
         f"{r['cycle']['peak_at']} of {r['steps']} and falls to {r['cycle']['final']:.1g}. Below, the momentum mirrors it: "
         f"{r['cycle']['momentum']['first']:.2f}, {r['cycle']['momentum']['least']:.2f}, {r['cycle']['momentum']['last']:.2f}."
     ),
-    caption="The dotted line is the momentum that the optimizer was given. It is used nowhere.",
+    caption="Dotted: the momentum that the optimizer was given.",
 )
 
 # %% [markdown]
@@ -441,7 +442,7 @@ show(
 #
 # - **It overwrites your rate.** The optimizer was given 0.1; the first step is made at `max_lr / 25`, which is <% num("super-convergence.cycle.initial", ".4f") %>.
 # - **The last rate counts from the first one**, not from the peak: it is `max_lr / 25 / 10,000`, here <% num("super-convergence.cycle.final", ".1e") %>.
-# - **It cycles the momentum too**, <% num("super-convergence.cycle.momentum.first", ".2f") %> → <% num("super-convergence.cycle.momentum.least", ".2f") %> → <% num("super-convergence.cycle.momentum.last", ".2f") %>, whatever you asked for; with Adam it is β₁ that moves. `cycle_momentum=False` leaves it alone. A compiled optimizer step has its momentum baked in, so it would be compiled anew at every step: this script uses `fused=True` on a GPU instead.
+# - **It cycles the momentum too**, <% num("super-convergence.cycle.momentum.first", ".2f") %> → <% num("super-convergence.cycle.momentum.least", ".2f") %> → <% num("super-convergence.cycle.momentum.last", ".2f") %>, whatever you asked for; with Adam it is β₁ that moves. `cycle_momentum=False` leaves it alone. A compiled optimizer step has its momentum baked in, so it would be compiled anew at every step: this script uses `fused=True` instead.
 # - **It is stepped per batch.** `total_steps` counts updates; task 1 shows what stepping it per epoch does.
 # - **It raises when stepped past its end**: “<% num("super-convergence.cycle.refused") %>”.
 
@@ -709,23 +710,9 @@ results["rows"] = [
 #
 # **Which rates they bear.** At a peak of <% num("super-convergence.lrs.3", "g") %> the one-cycle run has <% num("super-convergence.schedules.one_cycle.grid.3", ".2f") %>, the cosine <% num("super-convergence.schedules.cosine.grid.3", ".2f") %>, the constant rate <% num("super-convergence.schedules.constant.grid.3", ".2f") %>. The cosine has the same average rate; what it lacks is the way up: it makes its first step at the full rate.
 #
-# **Which is better.** The one-cycle runs are <% calc(100 * value("super-convergence.apart.constant.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.apart.constant.margin"), ".1f") %> points of test accuracy from the constant rate, and <% calc(100 * value("super-convergence.apart.cosine.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.apart.cosine.margin"), ".1f") %> from the cosine (means over the same seeds, with their 95 % margins).
-# <%% if value("super-convergence.separable.cosine") == "neither" %%>
-# Cosine and one cycle cannot be told apart here.
-# <%% elif value("super-convergence.separable.cosine") == "cosine" %%>
-# Small as it is, that is a lead of the cosine's. At the rate that is best for it, it needs no warm-up.
-# <%% else %%>
-# The cycle is ahead of the cosine.
-# <%% endif %%>
-# Bearing a higher rate is not the same as profiting from it: at the rate that is best for it, the cycle does no more than the cosine does at its own.
+# **Which is better.** The one-cycle runs differ from the constant rate by <% calc(100 * value("super-convergence.apart.constant.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.apart.constant.margin"), ".1f") %> points of test accuracy, and from the cosine by <% calc(100 * value("super-convergence.apart.cosine.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.apart.cosine.margin"), ".1f") %> (means over the same seeds, with their 95 % margins). <%% if value("super-convergence.separable.cosine") == "neither" %%>Cosine and one cycle cannot be told apart here.<%% elif value("super-convergence.separable.cosine") == "cosine" %%>Small as it is, that is a lead of the cosine's. At the rate that is best for it, it needs no warm-up.<%% else %%>The cycle is ahead of the cosine.<%% endif %%> Bearing a higher rate is not the same as profiting from it: at the rate that is best for it, the cycle does no more than the cosine does at its own.
 #
-# **How much faster.**
-# <%% if value("super-convergence.long.reached") is none %%>
-# The constant rate does not get to <% num("super-convergence.long.target", ".3f") %> within <% num("super-convergence.long.epochs", "d") %> epochs.
-# <%% else %%>
-# The constant rate reaches the <% num("super-convergence.long.target", ".3f") %> of the one-cycle run after <% num("super-convergence.long.reached", "d") %> epochs instead of <% num("super-convergence.epochs", "d") %>: a factor of <% num("super-convergence.long.factor", ".1f") %>.
-# <%% endif %%>
-# The paper's factor was eight, for a network of 56 layers; this one has three, and is no evidence against theirs. Given all its <% num("super-convergence.long.epochs", "d") %> epochs, the constant rate ends at a test accuracy of <% num("super-convergence.long.mean", ".3f") %>. A short cycle is for when you are short of time.
+# **How much faster.** <%% if value("super-convergence.long.reached") is none %%>The constant rate does not get to <% num("super-convergence.long.target", ".3f") %> within <% num("super-convergence.long.epochs", "d") %> epochs.<%% else %%>The constant rate reaches the <% num("super-convergence.long.target", ".3f") %> of the one-cycle run after <% num("super-convergence.long.reached", "d") %> epochs instead of <% num("super-convergence.epochs", "d") %>: a factor of <% num("super-convergence.long.factor", ".1f") %>.<%% endif %%> The paper's factor was eight, for a network of 56 layers; this one has three, and is no evidence against theirs. Given all its <% num("super-convergence.long.epochs", "d") %> epochs, the constant rate ends at a test accuracy of <% num("super-convergence.long.mean", ".3f") %>. A short cycle is for when you are short of time.
 #
 # **Was the range test right?** It proposed <% num("super-convergence.found.lr", ".2g") %>, and that rate's validation accuracy is <% num("super-convergence.found.validation", ".3f") %>, beside <% calc(value("super-convergence.schedules.one_cycle.grid") | max, ".3f") %> for the best of the grid, on the same seeds. It cost <% num("super-convergence.range.steps", "d") %> steps, about one run; the grid cost ten.
 
@@ -735,16 +722,7 @@ results["rows"] = [
 # The lab's target for ResNet-18 on CIFAR-10 is 93 % in 30 epochs. It is the lab's own, and not from Smith's paper. What others have published, all on the original images: 92–93 % in 20–30 epochs in [Lightning's tutorial](https://lightning.ai/docs/pytorch/stable/notebooks/lightning_examples/cifar10-baseline.html), with this network, SGD and OneCycleLR; 93.02 % for the ResNet-18 of [pytorch-cifar](https://github.com/kuangliu/pytorch-cifar); with networks made for speed, a median of 94.08 % after 24 epochs in [cifar10-fast](https://github.com/davidcpage/cifar10-fast) and 94.01 % in 3.8 seconds on an A100 in [airbench](https://github.com/KellerJordan/cifar10-airbench).
 #
 # <%% if is_recorded() %%>
-# Recorded on **<% record("data") %>**, trained on <% record("samples", ",d") %> images, the rest of the training part being kept for validation.
-# <%% if record_value("data") != "CIFAR-10" %%>
-# Compression has taken detail out of these images, and with it accuracy: compare the numbers below with each other, and not with those above.
-# <%% endif %%>
-# One cycle with a peak of <% record("schedules.one_cycle.lr", "g") %> ends at a test accuracy of <% record("schedules.one_cycle.mean", ".4f") %>, the mean of <% record("seeds", "d") %> seeds; a cosine at <% record("schedules.cosine.mean", ".4f") %>, a constant rate at <% record("schedules.constant.mean", ".4f") %>, and after <% record("long.epochs", "d") %> epochs at <% record("long.mean", ".4f") %>.
-# On the validation part, one cycle first sees
-# <%% for row in record_value("seen") %%><%% if row.epoch is not none and row.seconds is not none %%><% calc(100 * row.accuracy, ".0f") %> % after <% calc(row.epoch, ".0f") %> epochs or <% calc(row.seconds, ".0f") %> seconds;
-# <%% else %%><% calc(100 * row.accuracy, ".0f") %> % not within the <% record("epochs", "d") %> epochs;
-# <%% endif %%><%% endfor %%>
-# seconds are those of training and validating, without loading the data.
+# Recorded on **<% record("data") %>**, trained on <% record("samples", ",d") %> images, the rest of the training part being kept for validation.<%% if record_value("data") != "CIFAR-10" %%> Compression has taken detail out of these images, and with it accuracy: compare the numbers below with each other, and not with those above.<%% endif %%> One cycle with a peak of <% record("schedules.one_cycle.lr", "g") %> ends at a test accuracy of <% record("schedules.one_cycle.mean", ".4f") %>, the mean of <% record("seeds", "d") %> seeds; a cosine at <% record("schedules.cosine.mean", ".4f") %>, a constant rate at <% record("schedules.constant.mean", ".4f") %>, and after <% record("long.epochs", "d") %> epochs at <% record("long.mean", ".4f") %>. On the validation part, one cycle first sees <%% for row in record_value("seen") %%><%% if row.epoch is not none and row.seconds is not none %%><% calc(100 * row.accuracy, ".0f") %> % after <% calc(row.epoch, ".0f") %> epochs or <% calc(row.seconds, ".0f") %> seconds<%% else %%><% calc(100 * row.accuracy, ".0f") %> % not within the <% record("epochs", "d") %> epochs<%% endif %%>; <%% endfor %%>seconds are those of training and validating, without loading the data.
 # <%% endif %%>
 #
 # <% recorded() %>
@@ -760,8 +738,6 @@ results["rows"] = [
 # The way up is a cosine from `max_lr / 25` over the first 30 % of `total_steps`, less one. In a run of <% num("super-convergence.steps", "d") %> steps that is <% num("super-convergence.per_epoch.warm_up", ".1f") %> steps long, and the last epoch is trained after only <% calc(value("super-convergence.epochs") - 1, "d") %> of them.
 
 # %% tags=["solution"]
-from trainloop.cadence import check_cadence  # noqa: E402
-
 PEAK, STEPS = once["lr"], results["steps"]
 warm_up = 0.3 * STEPS - 1
 done = (EPOCHS - 1) / warm_up
@@ -834,19 +810,14 @@ results["momentum"] = apart | {
 print(f"cycled - steady: {apart['mean']:+.4f} ± {apart['margin']:.4f}")
 
 # %% [markdown] tags=["solution"]
-# With momentum held at 0.9 the mean test accuracy is <% num("super-convergence.momentum.mean_steady", ".3f") %>. Cycled minus steady, seed by seed: <% calc(100 * value("super-convergence.momentum.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.momentum.margin"), ".1f") %> points.
-# <%% if value("super-convergence.momentum.clear") == "no" %%>
-# That is not separable. It is no proof that the cycle of the momentum does nothing; it is proof that these runs are too few to show what it does.
-# <%% else %%>
-# That is more than chance. The usual wrong turn is to stop here: the peak was chosen with the momentum cycled, and a fair comparison gives the steady one a grid of its own.
-# <%% endif %%>
+# With momentum held at 0.9 the mean test accuracy is <% num("super-convergence.momentum.mean_steady", ".3f") %>. Cycled minus steady, seed by seed: <% calc(100 * value("super-convergence.momentum.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.momentum.margin"), ".1f") %> points. <%% if value("super-convergence.momentum.clear") == "no" %%>That is not separable. It is no proof that the cycle of the momentum does nothing; it says that these runs are too few to show what it does.<%% else %%>That is more than chance. The usual wrong turn is to stop here: the peak was chosen with the momentum cycled, and a fair comparison gives the steady one a grid of its own.<%% endif %%>
 
 # %% [markdown]
 # ## Summary
 #
 # - OneCycleLR sets rate and momentum of every step itself. It needs the number of steps in advance, one call per step, and not one more.
 # - The warm-up lets a network bear a peak at which a constant rate and a cosine break down. Whether it profits is another question, and here it does not.
-# - Against a constant rate any schedule that ends near zero saves epochs. Here a factor of <%% if value("super-convergence.long.factor") is none %%>more than <% num("super-convergence.longer", "d") %><%% else %%><% num("super-convergence.long.factor", ".1f") %><%% endif %%>, not eight.
+# - A schedule that ends near zero is ahead of a constant rate at the end of a short run. To catch up, the constant rate takes <%% if value("super-convergence.long.factor") is none %%>more than <% num("super-convergence.longer", "d") %><%% else %%><% num("super-convergence.long.factor", ".1f") %><%% endif %%> times the epochs here, not eight.
 #
 # <% run_card() %>
 #

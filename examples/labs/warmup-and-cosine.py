@@ -221,7 +221,7 @@ def draw_schedule(results):
     # one beside the other: at most steps the two are equal
     close.plot(around, [found["early"][t] for t in around], "s--", color=colour("wrong"), markersize=9, fillstyle="none")
     close.plot(around, [found["right"][t] for t in around], "o-", color=colour("warmup"), markersize=4)
-    close.annotate("W − 1: the peak twice", (warmup - 1, 1.0), (-8, 14), textcoords="offset points", color=colour("wrong"), ha="right", va="center")
+    close.annotate("W − 1: the peak twice", (warmup - 1, 1.0), (0, 14), textcoords="offset points", color=colour("wrong"), ha="center", va="center")
     close.annotate("total_iters = W", (warmup - 2, found["right"][warmup - 2]), (8, -10), textcoords="offset points", color=colour("warmup"), va="center")
     close.set_xticks(list(around), [f"W{t - warmup:+d}" if t != warmup else "W" for t in around])
     close.set(xlabel="step", ylabel="learning rate / η")
@@ -247,7 +247,7 @@ show(
 # %% [markdown]
 # ## One transformer, three beginnings
 #
-# The third contestant is there to test an explanation. In its first steps Adam divides by an average of g² that rests on very few samples. If it is that uncertainty which does the damage, then there is another cure: let Adam see the first batches at a learning rate of 0, so that its averages fill while the weights stand still, and then begin at the full rate, with no climb at all. [The paper behind RAdam](https://arxiv.org/abs/1908.03265) made this experiment to argue for that explanation.
+# The third contestant is there to test an explanation. In its first steps Adam divides by an average of g² that rests on very few samples. If it is that uncertainty which does the damage, then there is another cure: let Adam see the first batches at a learning rate of 0, so that its averages fill while the weights stand still, and then begin at the full rate, with no climb at all. [The paper behind RAdam](https://arxiv.org/abs/1908.03265) made such an experiment, with the average of g² alone, to argue for that explanation.
 #
 # The model has its normalisation before attention, in the pre-norm order that modern transformers use. With the original's post-norm order the need for a warm-up is [known to be greater](https://arxiv.org/abs/2002.04745); that is not measured here.
 
@@ -521,7 +521,8 @@ def first_steps(gradients, orders=50, β1=0.9, β2=0.999):
     m, v = torch.zeros(shape).double(), torch.zeros(shape).double()
     found = {"divisor": [], "step": []}
     for t in range(1, FIRST + 1):
-        g = gradients[torch.randint(len(gradients), (orders,), generator=generator)]
+        drawn = torch.randint(len(gradients), (orders,), generator=generator)
+        g = gradients[drawn]
         m, v = β1 * m + (1 - β1) * g, β2 * v + (1 - β2) * g**2
         root = (v / (1 - β2**t)).sqrt() + 1e-12
         inverse = 1 / root
@@ -533,7 +534,8 @@ def first_steps(gradients, orders=50, β1=0.9, β2=0.999):
 
 
 results["still"] = first_steps(gradient_samples())
-print({name: [round(x, 2) for x in f[:: FIRST // 4]] for name, f in results["still"].items()})
+for name, values in results["still"].items():
+    print(name, [round(x, 2) for x in values[:: FIRST // 4]])
 
 
 # %% tags=["figure"]
@@ -544,7 +546,7 @@ def draw_updates(results):
         steps = range(1, len(found["moves"]) + 1)
         (drawn,) = moving.plot(steps, [100 * move for move in found["moves"]], **line(COLOURS[name]))
         lines.append((drawn, found["label"]))
-    moving.set(yscale="log", ylabel="update / weight (%)", title="The first steps are the longest")
+    moving.set(yscale="log", ylabel="update / weight (%)", title="Without a climb, the first steps are the longest")
     steps = range(1, len(results["still"]["step"]) + 1)
     (step,) = still.plot(steps, results["still"]["step"], color=colour("update"))
     (divisor,) = still.plot(steps, results["still"]["divisor"], color=colour("measure"), linestyle=(0, (4, 1.5)))
@@ -596,7 +598,8 @@ def known_words(sample):
 
 LONG = SETTING.pick(quick=STEPS, small=2 * STEPS, full=STEPS)
 WORDS = set(re.findall("[a-z]{3,}", text.decode(text.train).lower()))
-writer, _ = train("warmup", results["contestants"]["warmup"]["lr"], 100, steps=LONG)
+best = results["contestants"]["warmup"]["lr"]
+writer, _ = train("warmup", best, FRESH[0], steps=LONG)
 sample = write(writer.eval(), "The statement ", 300)
 unseen = text.decode(text.val[half : half + 20_000])
 results["sample"] = {
@@ -618,7 +621,7 @@ print(sample)
 #
 # **At the same rate.** Both at <% num("warmup-and-cosine.large", "g") %>, the gain is <% num("warmup-and-cosine.same_gap.gap", ".2f") %> (<% num("warmup-and-cosine.same_gap.low", ".2f") %> to <% num("warmup-and-cosine.same_gap.high", ".2f") %>)<%% if value("warmup-and-cosine.same_gap.separable") == "no" %%>, which five seeds do not settle<%% endif %%>. Of the <% num("warmup-and-cosine.seeds", "d") %> runs, <% num("warmup-and-cosine.contestants.no_warmup.same.stuck", "d") %> without warm-up and <% num("warmup-and-cosine.contestants.warmup.same.stuck", "d") %> with it are stuck at the line of frequencies alone: they have learned which characters are common, and nothing else. At the smallest rate of the grid the climb changes little: validation losses of <% calc(value("warmup-and-cosine.contestants.no_warmup.grid")[0], ".2f") %> without it and <% calc(value("warmup-and-cosine.contestants.warmup.grid")[0], ".2f") %> with it. So what breaks without a warm-up is the large learning rate. What the warm-up buys is room: a range of rates in which you need not have found the right one.
 #
-# **It does not look like a break.** Nothing diverges. Without the climb the loss falls *faster* for the first few steps, all the way to the line of frequencies, and some runs never leave it. A curve of the first hundred steps would make you prefer them.
+# **The break is over in a few steps.** At the largest rate the loss without the climb jumps to <% calc(value("warmup-and-cosine.contestants.no_warmup.beginnings")[-1] | max, ".1f") %>, above where it began, and ten steps later it is back at the line of frequencies, as if healed. Most of those runs never leave that line. One rate lower there is no jump at all: the loss falls *faster* than with the climb for the first few steps, and a curve of those steps would make you prefer it.
 #
 # **The first step.** Without a warm-up the first step moves a matrix by <% calc(100 * value("warmup-and-cosine.contestants.no_warmup.moves")[0], ".0f") %> % of its size; with it, by <% calc(100 * value("warmup-and-cosine.contestants.warmup.moves")[0], ".1f") %> %. [A rule of thumb](https://cs231n.github.io/neural-networks-3/) puts healthy steps near 0.1 %. Adam's first step is one learning rate for every weight, signal or noise. Waiting does not shorten it much: with the weights held still, after ten batches the step would still be <% calc(value("warmup-and-cosine.still.step")[9], ".2f") %> learning rates long. At the start most batches agree on where to go, and Adam goes there at full length.
 #
@@ -675,7 +678,7 @@ for t in (6, 24, 100, 1000, 4000):
 #
 # - LinearLR with `total_iters` W, CosineAnnealingLR with `T_max` N − W, milestone W: the peak comes once, at step W.
 # - A warm-up lets a run use learning rates that would otherwise leave it stuck. At a small rate it changes little.
-# - Adam's first step is one learning rate for every weight, and it is the longest. A run that is harmed by it need not diverge: it may stop learning and look calm.
+# - Adam's first step is one learning rate for every weight, and without a climb it is the longest. A run that is harmed by it need not diverge: it may stop learning and look calm.
 # - An explanation earns belief by a cure that works where the explanation says it should. Here, shorter first steps were such a cure, and better averages were not.
 #
 # <% run_card() %>

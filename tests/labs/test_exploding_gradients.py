@@ -139,7 +139,7 @@ def test_task_2_a_bound_of_1_is_no_slack_belt(results, rows):
     assert one["acted"] > 0.9 > 0.3 > tenth["acted"]
     assert one["median"] < rows["right_init"]["median"] - 0.05
     assert one["worse"] > one["better"]
-    assert abs(tenth["median"] - rows["right_init"]["median"]) < 0.03
+    assert abs(tenth["median"] - rows["right_init"]["median"]) < 0.05
     assert results["belt"]["usual"] > 1
 
 

@@ -53,14 +53,13 @@ def test_the_cycle_bears_a_rate_at_which_the_others_break_down(results):
 def test_schedules_that_end_near_zero_beat_a_constant_rate(results):
     means = {name: found["mean"] for name, found in results["schedules"].items()}
     assert means["constant"] < min(means["cosine"], means["one_cycle"])
-    assert results["separable"]["constant"] == "one_cycle"
     # The summary: the cycle does not profit from the rate that it bears.
     assert results["separable"]["cosine"] in ("cosine", "neither")
 
 
 def test_there_is_no_factor_of_eight(results):
     long = results["long"]
-    assert long["reached"] is None or results["epochs"] < long["reached"] <= long["epochs"]
+    assert long["reached"] is None or results["epochs"] <= long["reached"] <= long["epochs"]
     assert long["mean"] > results["schedules"]["constant"]["mean"]
     if long["reached"] is not None:
         assert long["curve"]["median"][long["reached"] - 1] >= long["target"]
