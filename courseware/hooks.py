@@ -17,7 +17,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from mkdocs.utils.meta import get_data
 
-from courseware import ROOT, bindings, glossary, lab_pages, notebooks, pages, percent, take_home
+from courseware import ROOT, bindings, glossary, lab_pages, notebooks, pages, percent, rule_pages, take_home
 from courseware.build import PREPARED
 from courseware.engine import BuildError, output_folder, run_examples, scripts, warm_up
 from courseware.example import SCHEMES, is_lab
@@ -26,12 +26,15 @@ from courseware.mathml import render_page
 
 WORDS_PER_MINUTE = 200  # of prose with formulas in it
 
+_generated: dict[str, str] = {}  # page → its text, where a page is made from a source of its own
 _sources: dict[str, str] = {}  # page → its file as written, front matter and all
 _glossary = glossary.Glossary()
 
 
 def _slug(page: Page) -> str:
-    return Path(page.file.src_uri).stem
+    """The name of the page's folder of examples; a folder's index page has the folder's name."""
+    path = Path(page.file.src_uri)
+    return path.parent.name if path.stem == "index" and path.parent.name else path.stem
 
 
 def _first_line(source: str, markdown: str) -> int:
@@ -96,6 +99,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         for kind, content in contents.items():
             name = bindings.download_asset(page, example, kind)
             files.append(File.generated(config, name, content=content))
+    if (Path(config.docs_dir) / rule_pages.FOLDER).is_dir():
+        try:
+            generated = rule_pages.pages()
+        except (rule_pages.RuleError, bindings.BindingError) as error:
+            raise PluginError(str(error)) from None
+        _generated.clear()
+        _generated.update(generated)
+        for name, content in generated.items():
+            files.append(File.generated(config, name, content=content))
     return files
 
 
@@ -144,7 +156,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     section = page.parent.title if page.parent else ""
     if "part" in page.meta and not section.startswith(f"Part {page.meta['part']}"):
         raise PluginError(f"{name}:1: says part {page.meta['part']}, the nav has it under {section!r}")
-    complaints = [*pages.check(markdown, page.meta, _slug(page)), *_glossary.check(markdown)]
+    complaints = list(_glossary.check(markdown))
+    if name not in _generated:  # whose listings are cut out of the file by the lines that Python's parser gives
+        complaints += pages.check(markdown, page.meta, _slug(page))
     if complaints:
         raise PluginError("\n".join(f"{name}:{first + line - 1}: {text}" for line, text in complaints))
     bound = _bound(page, config)

@@ -180,6 +180,6 @@ def check(markdown: str, meta: dict[str, Any], slug: str) -> list[Complaint]:
 
 def examples_without_page(docs: Path) -> list[str]:
     """Folders of examples that no page has the name of."""
-    pages = {path.stem for path in docs.rglob("*.md")}
+    pages = {path.parent.name if path.stem == "index" else path.stem for path in docs.rglob("*.md")}
     folders = {path.parent.name for path in (ROOT / "examples").glob("*/*.py") if not is_lab(path)}
     return sorted(folders - pages)

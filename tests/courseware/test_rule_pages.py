@@ -1,0 +1,84 @@
+"""One page per optimizer: every file has one, and each says what its file, its entry and its runs say."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+import trainloop.optim
+from courseware import ROOT, rule_pages
+from courseware.engine import run_examples
+
+ENTRIES = {entry["rule"]: entry for entry in rule_pages.entries()}
+
+
+@pytest.fixture(scope="module")
+def pages():
+    run_examples()
+    return rule_pages.pages()
+
+
+def test_every_optimizer_has_an_entry_a_page_and_a_place_in_the_nav(pages):
+    files = {getattr(trainloop.optim, name).__module__.rpartition(".")[2] for name in trainloop.optim.__all__}
+    assert set(ENTRIES) == files
+    assert set(pages) == {f"optimizers/{slug}.md" for slug in files}
+    nav = re.findall(r"optimizers/(\w+)\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert sorted(nav) == sorted([*files, "index"])
+
+
+@pytest.mark.parametrize("slug", ENTRIES)
+def test_the_page_shows_the_code_of_the_rule(pages, slug):
+    text = pages[f"optimizers/{slug}.md"]
+    path, first, last = re.search(r'--8<-- "(.+):(\d+):(\d+)"', text).groups()
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()[int(first) - 1 : int(last)]
+    code = "\n".join(lines)
+    assert lines[0].lstrip().startswith(("def ", "@"))
+    assert "def __init__" not in code
+    assert re.search(r"def (update|step|run|pull|begin|beta|precondition)", code)
+    source = rule_pages.read(ROOT / path)
+    assert f"from trainloop.optim import {source.cls}" in text
+    assert f"::: trainloop.optim.{slug}.{source.cls}" in text
+    assert "https://" in text.partition("## Sources")[2]
+
+
+def test_names_read_well(pages):
+    titles = {re.search(r"^# (.+)$", text, re.MULTILINE)[1] for text in pages.values()}
+    assert {"L-BFGS", "8-bit Adam", "Sophia-G", "Schedule-Free AdamW", "SGD", "Adam"} <= titles
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda entry: entry.pop("use"), "has the keys"),
+        (lambda entry: entry.update(part="ancient"), "part must be one of"),
+        (lambda entry: entry.update(rule="adamz"), "no trainloop/optim/adamz.py"),
+    ],
+)
+def test_a_bad_entry_is_named(tmp_path, monkeypatch, change, complaint):
+    entry = dict(ENTRIES["adam"])
+    change(entry)
+    file = tmp_path / "docs" / "optimizers" / "rules.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(yaml.safe_dump([entry]), encoding="utf-8")
+    (tmp_path / "trainloop").symlink_to(ROOT / "trainloop")
+    monkeypatch.setattr(rule_pages, "ROOT", tmp_path)
+    with pytest.raises(rule_pages.RuleError, match=complaint):
+        rule_pages.entries()
+
+
+def test_yaml_that_is_none(tmp_path, monkeypatch):
+    file = tmp_path / "docs" / "optimizers" / "rules.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text("- rule: `adam`", encoding="utf-8")
+    monkeypatch.setattr(rule_pages, "ROOT", tmp_path)
+    with pytest.raises(rule_pages.RuleError, match="not valid YAML"):
+        rule_pages.entries()
+
+
+def test_a_file_without_a_source(tmp_path):
+    file = tmp_path / "adam.py"
+    file.write_text('"""Adam.\n\nBy somebody."""\n', encoding="utf-8")
+    with pytest.raises(rule_pages.RuleError, match="names no source"):
+        rule_pages.read(file)
