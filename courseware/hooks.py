@@ -23,6 +23,7 @@ from courseware.engine import BuildError, output_folder, run_examples, scripts, 
 from courseware.example import SCHEMES, is_lab
 from courseware.fonts import write_fonts
 from courseware.mathml import render_page
+from courseware.slim import without_unused
 
 WORDS_PER_MINUTE = 200  # of prose with formulas in it
 
@@ -208,6 +209,10 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     if glossary_file := files.get_file_from_path(glossary.PAGE):
         html = glossary.note_terms(html, _glossary, get_relative_url(glossary_file.url, page.url))
     return render_page(html, page=page.file.src_uri, markdown=_sources[page.file.src_uri])
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    return without_unused(output)
 
 
 def on_post_build(config: MkDocsConfig) -> None:

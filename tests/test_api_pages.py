@@ -7,10 +7,13 @@ import re
 import pytest
 
 import trainloop
-from courseware import ROOT
+from courseware import ROOT, rule_pages
 
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "api").glob("*.md"))}
 SHOWN = {name for text in PAGES.values() for name in re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)}
+# The optimizers' own pages show them (tests/courseware/test_rule_pages.py).
+RULES = [ROOT / "trainloop" / "optim" / f"{entry['rule']}.py" for entry in rule_pages.entries()]
+SHOWN |= {f"trainloop.optim.{path.stem}.{rule_pages.read(path).cls}" for path in RULES}
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(trainloop.__path__, "trainloop.")

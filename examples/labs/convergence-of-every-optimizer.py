@@ -564,7 +564,7 @@ show(
 # %% [markdown]
 # ## What was seen
 #
-# <% table("convergence-of-every-optimizer.rows", {"place": ("", "d"), "label": "method", "median": ("test loss", ".2f"), "low": ("10&nbsp;%", ".2f"), "high": ("90&nbsp;%", ".2f"), "lr": ("best η", ".1g"), "below_4": ("passes to a loss of 4", "d"), "samples": "samples per gradient", "diverged": ("diverged", "d")}, caption="Eight fresh seeds at the best learning rate; – where the median never got there, and where a diverged seed leaves no number") %>
+# <% table("convergence-of-every-optimizer.rows", {"place": ("place", "d"), "label": "method", "median": ("test loss", ".2f"), "low": ("10&nbsp;%", ".2f"), "high": ("90&nbsp;%", ".2f"), "lr": ("best η", ".1g"), "below_4": ("passes to a loss of 4", "d"), "samples": "samples per gradient", "diverged": ("diverged", "d")}, caption="Eight fresh seeds at the best learning rate; – where the median never got there, and where a diverged seed leaves no number") %>
 #
 # **The budget was the same for all**: <% num("convergence-of-every-optimizer.rates", "d") %> rates, <% num("convergence-of-every-optimizer.tuning", "d") %> tuning runs at each, <% num("convergence-of-every-optimizer.seeds", "d") %> fresh runs of <% num("convergence-of-every-optimizer.budget", "d") %> gradients. <%% if value("convergence-of-every-optimizer.edges") == 0 %%>No best rate lies at the edge of its grid.<%% else %%>At the edge of their grid lie <% num("convergence-of-every-optimizer.edges", "d") %> best rates: read those rows as upper bounds.<%% endif %%> In earlier versions of this page RAdam and Rprop sat at an edge; their grids were moved, and the results with the old ones thrown away.
 #

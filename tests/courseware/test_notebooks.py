@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import nbformat
@@ -43,9 +44,11 @@ def test_downloads_need_no_script_beside_them(script, monkeypatch):
     alone = standalone(script.read_text(encoding="utf-8"), script.parent)
     for sibling in script.parent.glob("*.py"):
         monkeypatch.setitem(sys.modules, sibling.stem, None)  # cannot be imported
-    names: dict[str, object] = {"__name__": script.stem, "__file__": str(script)}
-    exec(compile(alone, script.name, "exec"), names)
-    assert callable(names["run"])
+    module = types.ModuleType("alone")
+    monkeypatch.setitem(sys.modules, "alone", module)  # where dataclasses look their module up
+    module.__file__ = str(script)
+    exec(compile(alone, script.name, "exec"), module.__dict__)
+    assert callable(module.run)
 
 
 def test_what_is_taken_from_a_sibling(tmp_path):
