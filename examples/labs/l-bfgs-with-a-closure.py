@@ -498,6 +498,12 @@ SERIES = {
     "adam": (adam, None, LONGEST),
     "adam_known": (adam, TRUE["δ"], LONGEST),
 }
+WORDS = {
+    "known": "L-BFGS, damping known",
+    "fitted": "L-BFGS, damping fitted",
+    "adam": "Adam, damping fitted",
+    "adam_known": "Adam, damping known",
+}
 lowest = best_fit(0)[0]
 results["starts"] = {"frequencies": len(SWEPT), "lowest": lowest}
 for name, (rule, damping, evaluations) in SERIES.items():
@@ -515,7 +521,8 @@ for name, (rule, damping, evaluations) in SERIES.items():
         "trapped": len(ends) - len(good) - lost,
     }
     print(
-        f"{name:10} {len(good):2} of {len(ends)} reach the minimum, {lost} run away"
+        f"{WORDS[name]:22} {len(good):2} of {len(ends)} reach the minimum,"
+        f" {lost} run away"
     )
 at = min(results["starts"]["known"]["ends"], key=lambda end: abs(end[0] - 2.4))
 results["from_2_4"] = {

@@ -352,7 +352,7 @@ show(
 )
 
 # %% [markdown]
-# The readings lie up to a factor of <% calc((value("super-convergence.range.readings").values() | max) / (value("super-convergence.range.readings").values() | min), ".1f") %> apart, on one curve. The peak of a cycle is held for a few steps only, so take the largest that is still on the way down: here `FOUND`. Below it competes with a grid.
+# The readings lie up to a factor of <% calc((value("super-convergence.range.readings").values() | max) / (value("super-convergence.range.readings").values() | min), ".1f") %> apart, on one curve. The peak of a cycle is held for a few steps only, so take the largest that is still on the way down: here <% calc(value("super-convergence.range.readings").values() | max, ".2f") %>. Below it competes with a grid.
 
 # %%
 FOUND = max(results["range"]["readings"].values())
