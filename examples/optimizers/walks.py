@@ -46,7 +46,7 @@ def best(rule, landscape, lrs, steps):
 
 
 def run(quick=False):
-    lrs, steps = (LRS[3:6], 10) if quick else (LRS, STEPS)
+    lrs, steps = (LRS[:2], 10) if quick else (LRS, STEPS)
     return {
         "steps": steps,
         "rules": {
