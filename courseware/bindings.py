@@ -162,6 +162,12 @@ def _checked_alt(text: str, figure: str) -> str:
     return plain(text.strip())
 
 
+def _card(rows: dict[str, str]) -> str:
+    """Where numbers come from, as a list of names and plain texts."""
+    items = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items())
+    return f'<div class="run-card"><dl>{items}</dl></div>'
+
+
 @dataclass
 class Bindings:
     """The functions one page can call; `slug` names its folder of examples.
@@ -315,8 +321,7 @@ class Bindings:
         }
         if commit():
             rows["Commit"] = commit()
-        items = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items())
-        return f'<div class="run-card"><dl>{items}</dl></div>'
+        return _card(rows)
 
     def shown(self, figure: str) -> str:
         """A figure that this page's lab script showed, with the words it gave it."""
@@ -369,9 +374,7 @@ class Bindings:
             "Versions": ", ".join(f"{name} {version}" for name, version in card["versions"].items()),
             "Command": card["command"],
         }
-        items = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items())
-        parts.append(f'<div class="run-card"><dl>{items}</dl></div>')
-        return "\n\n".join(parts)
+        return "\n\n".join([*parts, _card(rows)])
 
     def glossary(self) -> str:
         """Every term of the glossary, for the one page that shows them."""

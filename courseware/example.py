@@ -216,25 +216,17 @@ def execute(script: Path, out: Path, *, quick: bool = False) -> dict[Path, str]:
     started = time.perf_counter()
     # Digested before the long part: an edit saved while it runs must not pass for what ran.
     sources = {script: digest(script)}
+
+    def note(*paths: Path) -> None:
+        sources.update({path: digest(path) for path in {*local_modules(), *paths} - set(sources)})
+
     if is_lab(script):
-        from courseware import labs  # IPython is imported for these alone
-
-        def note() -> None:
-            sources.update({path: digest(path) for path in {*local_modules()} - set(sources)})
-
-        lab = labs.execute(script, "--quick" if quick else "", after_cell=note)
-        document = functools.partial(labs.save, script, lab, out)
-        if record_path(script).exists():
-            data.add(record_path(script))
+        from courseware.labs import perform  # IPython is imported for these alone
     else:
-        module = load(script)
-        sources |= {path: digest(path) for path in local_modules()}
-        if not callable(getattr(module, "run", None)):
-            raise ExampleError("it has no function run()")
-        document = functools.partial(save, module, module.run(quick=quick), out)
+        perform = _perform
+    save_run = perform(script, out, quick, note)
     seconds = time.perf_counter() - started
-
-    sources |= {path: digest(path) for path in {*local_modules(), *data} - set(sources)}
+    note(*data)
     run = {
         "script": script.relative_to(ROOT).as_posix() if script.is_relative_to(ROOT) else script.name,
         "quick": quick,
@@ -244,8 +236,17 @@ def execute(script: Path, out: Path, *, quick: bool = False) -> dict[Path, str]:
         "threads": torch.get_num_threads(),
         "sources": {p.relative_to(ROOT).as_posix(): d for p, d in sources.items() if p.is_relative_to(ROOT)},
     }
-    document(run)
+    save_run(run)
     return sources
+
+
+def _perform(script: Path, out: Path, quick: bool, note: Callable[[], None]) -> Callable[[dict[str, Any]], None]:
+    """Load a script and call its `run`; return what saves the outcome, given the run's card."""
+    module = load(script)
+    note()
+    if not callable(getattr(module, "run", None)):
+        raise ExampleError("it has no function run()")
+    return functools.partial(save, module, module.run(quick=quick), out)
 
 
 def flatten(value: object, key: str = "") -> Iterator[tuple[str, object]]:

@@ -27,7 +27,7 @@ from courseware.slim import without_unused
 
 WORDS_PER_MINUTE = 200  # of prose with formulas in it
 
-_generated: dict[str, str] = {}  # page → its text, where a page is made from a source of its own
+_generated: set[str] = set()  # pages made from a source of their own
 _sources: dict[str, str] = {}  # page → its file as written, front matter and all
 _glossary = glossary.Glossary()
 
@@ -90,7 +90,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             files.append(lab_pages.generated(script, config))
             bound = take_home.TakenHome("labs", "", lab=example)
             book = take_home.notebook(script, bound, repo_url=config.repo_url or "", site_url=config.site_url or "")
-            contents = {"py": take_home.script(book), "ipynb": take_home.text(book)}
+            contents = {"py": take_home.script(book), "ipynb": notebooks.text(book)}
         else:
             contents = {
                 "py": notebooks.standalone(source, script.parent),
@@ -135,16 +135,11 @@ def _post_head(page: Page, minutes: int) -> str:
     meta = page.meta
     runs = [bindings.document(_slug(page), example)["run"] for example in meta["examples"]]
     seconds = sum(run["seconds"] for run in runs)
-    lines = [
+    place = (
         f"*Part {meta['part']}, post {meta['number']} · about {minutes} minutes to read · "
-        f"{len(runs)} scripts, run in {seconds:.0f} seconds*",
-        "",
-    ]
-    lines += ['!!! abstract "By the end you will be able to"', ""]
-    lines += [f"    - {objective}" for objective in meta["objectives"]]
-    if meta["prerequisites"]:
-        lines += ["", "    You need: " + "; ".join(meta["prerequisites"]) + "."]
-    return "\n".join(lines)
+        f"{len(runs)} scripts, run in {seconds:.0f} seconds*"
+    )
+    return f"{place}\n\n{pages.aims(meta)}"
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -22,7 +22,7 @@ from mkdocs.structure.pages import Page
 from courseware import ROOT, labs, percent
 from courseware.bindings import Bindings
 from courseware.engine import output_folder
-from courseware.pages import Complaint, check_headings, check_listings, sections
+from courseware.pages import Complaint, aims, check_headings, check_listings, sections
 
 FOLDER = "lab"
 PAGES = ROOT / "build" / "pages"
@@ -82,12 +82,7 @@ def check(markdown: str, meta: dict[str, Any], source: str) -> Iterator[Complain
 
 def head(meta: dict[str, Any], seconds: float) -> str:
     """What stands under the title."""
-    lines = [f"*Experiment {meta['number']} of nine · runs in {seconds:.0f} seconds on one core*", ""]
-    lines += ['!!! abstract "By the end you will be able to"', ""]
-    lines += [f"    - {objective}" for objective in meta["objectives"]]
-    if meta["prerequisites"]:
-        lines += ["", "    You need: " + "; ".join(meta["prerequisites"]) + "."]
-    return "\n".join(lines)
+    return f"*Experiment {meta['number']} of nine · runs in {seconds:.0f} seconds on one core*\n\n" + aims(meta)
 
 
 def replace_render(page: Page, bound: Callable[[], Bindings]) -> None:
@@ -106,7 +101,7 @@ def replace_render(page: Page, bound: Callable[[], Bindings]) -> None:
         Page.render(page, config, files)
         page.content = percent.PLACE.sub(lambda match: code[int(match[1])], page.content)
 
-    page.render = render  # type: ignore[method-assign]
+    page.render = render  # on this page alone, as mkdocs-jupyter does it
 
 
 def code_cells(html: str, notebook: Path, bound: Bindings) -> dict[int, str]:

@@ -10,6 +10,7 @@ leaves what every example leaves, numbers and figures, and two notebooks beside 
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import platform
 import shlex
@@ -20,15 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import torch
 from IPython.core.inputtransformer2 import leading_empty_lines
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from traitlets.config import Config
 
-from courseware import ROOT, percent, records
+from courseware import ROOT, notebooks, percent, records
 from courseware.example import RECORDED, ExampleError, check, save_figures, versions, write
 from trainloop.lab import VARIABLE, Setting, Shown
 
@@ -119,7 +119,13 @@ def execute(
     return run
 
 
-def save(script: Path, run: Run, out: Path, card: dict[str, Any]) -> None:
+def perform(script: Path, out: Path, quick: bool, note: Callable[[], None]) -> Callable[[dict[str, Any]], None]:
+    """Execute a lab script and read its record; return what saves the outcome, given the run's card."""
+    run = execute(script, "--quick" if quick else "", after_cell=note)
+    return functools.partial(save, script, run, records.read(script), out)
+
+
+def save(script: Path, run: Run, record: dict[str, Any] | None, out: Path, card: dict[str, Any]) -> None:
     """Check the results; write them, the figures, and the notebooks. Draw the record, too, if there is one.
 
     Raises:
@@ -130,7 +136,6 @@ def save(script: Path, run: Run, out: Path, card: dict[str, Any]) -> None:
     if not run.shown:
         raise ExampleError("a lab script shows its figures with trainloop.lab.show")
     check(run.results)
-    record = records.read(script)
     words: dict[str, dict[str, str]] = {}
     for name, shown in run.shown.items():
         _draw(shown, name, shown.results, out, words)
@@ -144,15 +149,6 @@ def save(script: Path, run: Run, out: Path, card: dict[str, Any]) -> None:
 def _draw(shown: Shown, name: str, results: dict[str, Any], out: Path, words: dict[str, dict[str, str]]) -> None:
     save_figures(lambda results: {name: shown.draw(results)}, results, name, out)
     words[name] = {"alt": shown.words("alt", results), "caption": shown.words("caption", results)}
-
-
-def _notebook(cells: list[Any], name: str) -> str:
-    for index, cell in enumerate(cells):
-        cell["id"] = f"{name}-{index}"[:64]  # reproducible, unlike nbformat's random ids
-    book = new_notebook(cells=cells)
-    book.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    nbformat.validate(book)
-    return nbformat.writes(book) + "\n"
 
 
 def write_notebooks(script: Path, run: Run, out: Path) -> None:
@@ -169,8 +165,8 @@ def write_notebooks(script: Path, run: Run, out: Path) -> None:
         whole.append(new_code_cell(cell.source, outputs=outputs, metadata=metadata))
         about = {"number": number, "fold": percent.FIGURE in cell.tags}
         page.append(new_code_cell(cell.source, outputs=[_for_page(o) for o in outputs], metadata=about))
-    (out / NOTEBOOK).write_text(_notebook(whole, script.stem), encoding="utf-8")
-    (out / PAGE).write_text(_notebook(page, script.stem), encoding="utf-8")
+    for name, cells in ((NOTEBOOK, whole), (PAGE, page)):
+        (out / name).write_text(notebooks.text(notebooks.finished(cells, script.stem)), encoding="utf-8")
 
 
 def _for_page(output: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -144,17 +145,32 @@ def notebook(source: str, folder: Path, *, name: str, repo_url: str = "") -> str
     rest = re.sub(r"\n {4}python .*\n", "\n", rest).strip()
     cells = [new_markdown_cell(f"# {question}\n\n{rest}".strip())]
     if repo_url:
-        install = f'%pip install --quiet "trainloop-course[figures] @ git+{repo_url.rstrip("/")}"'
-        check = 'import importlib.util\n\nif importlib.util.find_spec("trainloop") is None:\n    '
-        cells.append(new_code_cell(check + install))
+        cells.append(install_cell(repo_url, "figures"))
     *code, last = _cells(script)
     cells += [new_code_cell(text) for text in code]
     if not last.startswith("if __name__"):
         raise DownloadError("the `__main__` block must come last")
     cells.append(new_code_cell(_by_hand(source).rstrip()))
+    return text(finished(cells, name))
+
+
+def install_cell(repo_url: str, extras: str) -> Any:
+    """A cell that installs the course's package, with these extras, where it is missing: on Colab."""
+    install = f'%pip install --quiet "trainloop-course[{extras}] @ git+{repo_url.rstrip("/")}"'
+    check = 'import importlib.util\n\nif importlib.util.find_spec("trainloop") is None:\n    '
+    return new_code_cell(check + install)
+
+
+def finished(cells: list[Any], name: str) -> Any:
+    """A notebook of these cells, valid, and the same at every build; `name` is used to make cell ids."""
     for index, cell in enumerate(cells):
         cell["id"] = f"{name}-{index}"[:64]  # reproducible, unlike nbformat's random ids
     book = new_notebook(cells=cells)
     book.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     nbformat.validate(book)
+    return book
+
+
+def text(book: Any) -> str:
+    """A notebook as a file's text."""
     return nbformat.writes(book) + "\n"

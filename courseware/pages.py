@@ -178,6 +178,15 @@ def check(markdown: str, meta: dict[str, Any], slug: str) -> list[Complaint]:
     return complaints
 
 
+def aims(meta: dict[str, Any]) -> str:
+    """What a page's reader will be able to do, and has to bring, as Markdown."""
+    lines = ['!!! abstract "By the end you will be able to"', ""]
+    lines += [f"    - {objective}" for objective in meta["objectives"]]
+    if meta["prerequisites"]:
+        lines += ["", "    You need: " + "; ".join(meta["prerequisites"]) + "."]
+    return "\n".join(lines)
+
+
 def examples_without_page(docs: Path) -> list[str]:
     """Folders of examples that no page has the name of."""
     pages = {path.parent.name if path.stem == "index" else path.stem for path in docs.rglob("*.md")}

@@ -21,6 +21,7 @@ The page's Markdown has the script's line numbers, so that whatever is wrong on 
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +71,8 @@ def front_matter(source: str) -> dict[str, Any]:
     return meta
 
 
-def cells(source: str) -> list[Cell]:
+@functools.lru_cache(maxsize=32)  # a build asks for a script's cells half a dozen times
+def cells(source: str) -> tuple[Cell, ...]:
     """The cells of a script, in order.
 
     Raises:
@@ -85,10 +87,10 @@ def cells(source: str) -> list[Cell]:
     found = jupytext.reads(source[first.start() :], fmt="py:percent").cells
     if len(found) != len(lines):
         raise ExampleError(f"{len(lines)} lines begin with `# %%`, but they make {len(found)} cells")
-    return [
+    return tuple(
         Cell(cell.cell_type, cell.source, tuple(cell.metadata.get("tags", ())), line)
         for cell, line in zip(found, lines, strict=True)
-    ]
+    )
 
 
 def page_markdown(source: str) -> str:
@@ -105,18 +107,14 @@ def page_markdown(source: str) -> str:
         folded = cell.is_solution
         if cell.is_code:
             # Two lines down: a paragraph of its own also behind the line that opens a fold.
-            _require(end > cell.line + 1, f"line {cell.line}: a code cell needs two lines")
+            if end <= cell.line + 1:
+                raise ExampleError(f"line {cell.line}: a code cell needs two lines")
             page[cell.line + 1] = f"{indent}⟦cell {number}⟧"
         else:
             for at in range(cell.line, end):
                 text = re.sub(r"^# ?", "", lines[at])
                 page[at] = indent + text if text else ""
     return "\n".join(page) + "\n"
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ExampleError(message)
 
 
 def code(source: str) -> str:

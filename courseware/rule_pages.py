@@ -119,5 +119,5 @@ def pages() -> dict[str, str]:
 
 def name_of(cls: str) -> str:
     """The optimizer's name in running text."""
-    special = {"LBFGS": "L-BFGS", "SophiaG": "Sophia-G", "Adam8bit": "8-bit Adam", "Rprop": "Rprop", "Muon": "Muon"}
+    special = {"LBFGS": "L-BFGS", "SophiaG": "Sophia-G", "Adam8bit": "8-bit Adam"}
     return special.get(cls) or cls.replace("ScheduleFree", "Schedule-Free ")

@@ -15,12 +15,12 @@ from urllib.parse import urljoin
 import jupytext
 import nbformat
 import yaml
-from nbformat.v4 import new_code_cell
 
 from courseware import labs, percent
 from courseware.bindings import Bindings, render
 from courseware.engine import output_folder
 from courseware.lab_pages import FOLDER
+from courseware.notebooks import finished, install_cell
 
 QUIZ = re.compile(r"^```quiz\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r'^(?:\?\?\?|!!!) (?P<kind>[a-z]+) "(?P<title>[^"]*)"\n(?P<body>(?:(?: {4}.*)?\n)*)', re.MULTILINE)
@@ -104,16 +104,8 @@ def notebook(script: Path, bound: Bindings, *, repo_url: str = "", site_url: str
         if percent.SOLUTION in cell.metadata.get("tags", ()):
             cell.source = _folded("Solution", cell.source).strip()
     if repo_url:
-        install = f'%pip install --quiet "trainloop-course[figures,data] @ git+{repo_url.rstrip("/")}"'
-        source = f'import importlib.util\n\nif importlib.util.find_spec("trainloop") is None:\n    {install}'
-        book.cells.insert(1, new_code_cell(source, id=f"{script.stem}-install"[:64]))
-    nbformat.validate(book)
-    return book
-
-
-def text(book: Any) -> str:
-    """The notebook as a file's text."""
-    return nbformat.writes(book) + "\n"
+        book.cells.insert(1, install_cell(repo_url, "figures,data"))
+    return finished(book.cells, script.stem)
 
 
 def script(book: Any) -> str:

@@ -166,6 +166,7 @@ def show(draw: Callable[[Results], Figure], results: Results, *, alt: Words, cap
     if _in_notebook():
         from IPython.display import display
 
+        # IPython has no types for it; where it is not installed, mypy sees Any, and nothing to ignore.
         display(shown)  # type: ignore[no-untyped-call, unused-ignore]
         return
     folder = setting().out

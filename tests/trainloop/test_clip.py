@@ -453,6 +453,7 @@ def test_clipping_leaves_no_graph_and_the_same_tensors():
 # --- two processes
 
 TWO_PROCESSES = """
+import os
 import sys
 
 import torch
@@ -503,7 +504,11 @@ for p in sharded.parameters():
         raise AssertionError("not raised")
     if dist.get_rank() == 0:
         assert torch.equal(p.grad.to_local(), before)
+dist.barrier()
 dist.destroy_process_group()
+# Gloo's threads may still drop their last tensors while the interpreter is taken down, which aborts the process
+# now and then (pytorch/pytorch#179291). Everything has been checked by now: leave without the taking down.
+os._exit(0)
 """
 
 
