@@ -23,6 +23,8 @@ from mkdocs.exceptions import PluginError
 from mkdocs.utils import get_relative_url
 
 from courseware import ROOT
+from courseware.citations import PAGE as BIBLIOGRAPHY
+from courseware.citations import Bibliography
 from courseware.example import RECORDED, RESULTS, SCHEMES
 from courseware.glossary import Glossary
 
@@ -180,6 +182,7 @@ class Bindings:
     url: str
     repo_url: str = ""
     terms: Glossary = field(default_factory=Glossary)
+    references: Bibliography = field(default_factory=Bibliography)
     lab: str = ""
     used: set[tuple[str, str]] = field(default_factory=set)
 
@@ -380,9 +383,21 @@ class Bindings:
         """Every term of the glossary, for the one page that shows them."""
         return self.terms.listing()
 
+    def cite(self, key: str, text: str = "") -> str:
+        """A link to a reference: its authors and year, or a text of the page's own."""
+        try:
+            return self.references.link(key, self._link(BIBLIOGRAPHY.replace(".md", "/")), text)
+        except KeyError:
+            raise BindingError(f"docs/references.bib has no {key!r}") from None
+
+    def bibliography(self) -> str:
+        """Every reference, for the one page that lists them."""
+        return self.references.listing()
+
     def names(self) -> dict[str, Any]:
         """What the page's templates see."""
         names = ["value", "num", "calc", "figure", "stepper", "table", "downloads", "run_card", "glossary"]
+        names += ["cite", "bibliography"]
         if self.lab:
             names += ["is_recorded", "record", "record_value", "recorded"]
         return {name: getattr(self, name) for name in names}

@@ -17,7 +17,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from mkdocs.utils.meta import get_data
 
-from courseware import ROOT, bindings, glossary, lab_pages, notebooks, pages, percent, rule_pages, take_home
+from courseware import ROOT, bindings, citations, glossary, lab_pages, notebooks, pages, percent, rule_pages, take_home
 from courseware.build import PREPARED
 from courseware.engine import BuildError, output_folder, run_examples, scripts, warm_up
 from courseware.example import SCHEMES, is_lab
@@ -30,6 +30,7 @@ WORDS_PER_MINUTE = 200  # of prose with formulas in it
 _generated: set[str] = set()  # pages made from a source of their own
 _sources: dict[str, str] = {}  # page → its file as written, front matter and all
 _glossary = glossary.Glossary()
+_references = citations.Bibliography()
 
 
 def _slug(page: Page) -> str:
@@ -113,8 +114,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
-    """Check the posts' numbers; read the glossary, and which pages link to its terms."""
-    global _glossary
+    """Check the posts' numbers; read glossary and bibliography, and which pages refer to them."""
+    global _glossary, _references
     sources = [(page, *_written(page)) for page in nav.pages]
     complaints = [
         complaint
@@ -124,22 +125,25 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
     if complaints:
         raise PluginError("\n".join(complaints))
     _glossary = glossary.read(Path(config.docs_dir))
-    _glossary.note_uses(
-        (str(meta.get("title", page.title)), page.file.src_uri, markdown) for page, markdown, meta in sources
-    )
+    _references = citations.read(Path(config.docs_dir))
+    uses = [(str(meta.get("title", page.title)), page.file.src_uri, markdown) for page, markdown, meta in sources]
+    _glossary.note_uses(uses)
+    _references.note_uses(uses)
     return nav
 
 
-def _post_head(page: Page, minutes: int) -> str:
-    """What stands under a post's title: its place, its length, what the reader will be able to do."""
+def _head(page: Page, minutes: int) -> str:
+    """What stands under the title of a post or a chapter's page: its place, its length, what it teaches."""
     meta = page.meta
-    runs = [bindings.document(_slug(page), example)["run"] for example in meta["examples"]]
-    seconds = sum(run["seconds"] for run in runs)
     place = (
-        f"*Part {meta['part']}, post {meta['number']} · about {minutes} minutes to read · "
-        f"{len(runs)} scripts, run in {seconds:.0f} seconds*"
+        f"Part {meta['part']}, post {meta['number']}" if "part" in meta else f"The optimizer chapter, {meta['section']}"
     )
-    return f"{place}\n\n{pages.aims(meta)}"
+    facts = [place, f"about {minutes} minutes to read"]
+    runs = [bindings.document(_slug(page), example)["run"] for example in meta["examples"]]
+    if runs:
+        scripts = "1 script" if len(runs) == 1 else f"{len(runs)} scripts"
+        facts.append(f"{scripts}, run in {sum(run['seconds'] for run in runs):.0f} seconds")
+    return f"*{' · '.join(facts)}*\n\n{pages.aims(meta)}"
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -159,21 +163,21 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         raise PluginError("\n".join(f"{name}:{first + line - 1}: {text}" for line, text in complaints))
     bound = _bound(page, config)
     rendered = bindings.render(markdown, bound, page=name, first_line=first)
-    if "part" in page.meta:
+    if "part" in page.meta or "section" in page.meta:
         own = {example for folder, example in bound.used if folder == _slug(page)}
         unused = set(page.meta["examples"]) ^ own
         if unused:
             raise PluginError(f"{name}:1: examples named in the front matter and examples used differ: {unused}")
         minutes = math.ceil(len(markdown.split()) / WORDS_PER_MINUTE)
         title, _, rest = rendered.partition("\n")
-        rendered = f"{title}\n\n{_post_head(page, minutes)}\n{rest}"
+        rendered = f"{title}\n\n{_head(page, minutes)}\n{rest}"
     return rendered
 
 
 def _bound(page: Page, config: MkDocsConfig) -> bindings.Bindings:
     script = lab_pages.script_of(page)
     slug, lab = ("labs", script.stem) if script else (_slug(page), "")
-    return bindings.Bindings(slug, page.url, config.repo_url or "", _glossary, lab=lab)
+    return bindings.Bindings(slug, page.url, config.repo_url or "", _glossary, _references, lab=lab)
 
 
 def _lab_markdown(page: Page, script: Path, config: MkDocsConfig) -> str:

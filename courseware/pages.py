@@ -24,6 +24,7 @@ POST_SECTIONS = (
     "Quick quiz",
     "Summary",
 )
+CHAPTER_KEYS = ("title", "section", "description", "objectives", "prerequisites", "examples")
 POST_KEYS = ("title", "part", "number", "description", "objectives", "prerequisites", "examples")
 
 FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[\w+-]*)")
@@ -104,17 +105,10 @@ def check_headings(markdown: str) -> Iterator[Complaint]:
 
 def check_post(markdown: str, meta: dict[str, Any], slug: str) -> Iterator[Complaint]:
     """The shape every post of the series has."""
-    for key in POST_KEYS:
-        if key not in meta:
-            yield 1, f"front matter lacks {key!r}"
-    if not 3 <= len(meta.get("objectives", ())) <= 5:
-        yield 1, "front matter: a post has three to five objectives"
+    yield from check_front_matter(meta, POST_KEYS, slug)
     found = [text for _, text in headings(markdown, 2)]
     if found != list(POST_SECTIONS):
         yield 1, f"a post has the sections {list(POST_SECTIONS)} in this order; this one has {found}"
-    for name in meta.get("examples", ()):
-        if not (ROOT / "examples" / slug / f"{name}.py").is_file():
-            yield 1, f"front matter names the example {name!r}, but there is no examples/{slug}/{name}.py"
     own = sections(markdown)
     yield from check_exercises(markdown)
     yield from check_figures(own)
@@ -126,12 +120,41 @@ def check_post(markdown: str, meta: dict[str, Any], slug: str) -> Iterator[Compl
         questions = sum(len(QUIZ_QUESTION.findall("\n".join(body))) for body in quizzes)
         if not 3 <= questions <= 5:
             yield line, f"a post has three to five quiz questions, this one has {questions}"
+    yield from check_summary(own)
+
+
+def check_chapter(markdown: str, meta: dict[str, Any], slug: str) -> Iterator[Complaint]:
+    """The shape of a page of the optimizer chapter, whose sections are its own but for the last."""
+    yield from check_front_matter(meta, CHAPTER_KEYS, slug)
+    own = sections(markdown)
+    if not own or list(own)[-1] != "Summary":
+        yield 1, f'a page of the chapter ends with the section "Summary"; this one has {list(own)}'
+    yield from check_summary(own)
+
+
+def check_front_matter(meta: dict[str, Any], keys: Sequence[str], slug: str) -> Iterator[Complaint]:
+    """All keys, three to five objectives, and examples that are there."""
+    for key in keys:
+        if key not in meta:
+            yield 1, f"front matter lacks {key!r}"
+    if not 3 <= len(meta.get("objectives", ())) <= 5:
+        yield 1, "front matter: a page that teaches has three to five objectives"
+    for name in meta.get("examples", ()):
+        if not (ROOT / "examples" / slug / f"{name}.py").is_file():
+            yield 1, f"front matter names the example {name!r}, but there is no examples/{slug}/{name}.py"
+
+
+def check_summary(own: dict[str, tuple[int, str]]) -> Iterator[Complaint]:
+    """It ends with the next page, and why to go there."""
     if "Summary" in own:
         line, text = own["Summary"]
         # Footnotes stand behind the text that they belong to.
         paragraphs = [part for part in text.strip().split("\n\n") if not part.startswith("[^")]
         if not UP_NEXT.match(paragraphs[-1]):
-            yield line, 'a post ends with "**Up next:** [title](page.md)." and the question that the next one answers'
+            yield (
+                line,
+                'a summary ends with "**Up next:** [title](page.md)." and the question that it answers',
+            )
 
 
 def check_exercises(markdown: str) -> Iterator[Complaint]:
@@ -175,6 +198,8 @@ def check(markdown: str, meta: dict[str, Any], slug: str) -> list[Complaint]:
     complaints = [*check_listings(markdown), *check_headings(markdown)]
     if "part" in meta:
         complaints += check_post(markdown, meta, slug)
+    if "section" in meta:
+        complaints += check_chapter(markdown, meta, slug)
     return complaints
 
 
