@@ -17,7 +17,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from mkdocs.utils.meta import get_data
 
-from courseware import ROOT, bindings, citations, glossary, lab_pages, notebooks, pages, percent, rule_pages, take_home
+from courseware import ROOT, bindings, chooser, citations, glossary, lab_pages, notebooks, pages, percent, rule_pages, take_home
 from courseware.build import PREPARED
 from courseware.engine import BuildError, output_folder, run_examples, scripts, warm_up
 from courseware.example import SCHEMES, is_lab
@@ -31,6 +31,7 @@ _generated: set[str] = set()  # pages made from a source of their own
 _sources: dict[str, str] = {}  # page → its file as written, front matter and all
 _glossary = glossary.Glossary()
 _references = citations.Bibliography()
+_chooser = chooser.Chooser()
 
 
 def _slug(page: Page) -> str:
@@ -114,8 +115,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
-    """Check the posts' numbers; read glossary and bibliography, and which pages refer to them."""
-    global _glossary, _references
+    """Check the posts' numbers; read the chooser, glossary and bibliography, and which pages refer to them."""
+    global _chooser, _glossary, _references
     sources = [(page, *_written(page)) for page in nav.pages]
     complaints = [
         complaint
@@ -126,7 +127,11 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
         raise PluginError("\n".join(complaints))
     _glossary = glossary.read(Path(config.docs_dir))
     _references = citations.read(Path(config.docs_dir))
-    uses = [(str(meta.get("title", page.title)), page.file.src_uri, markdown) for page, markdown, meta in sources]
+    _chooser = chooser.read(Path(config.docs_dir), {file.src_uri for file in files.documentation_pages()})
+    uses = [
+        (str(meta.get("title", page.title)), page.file.src_uri, markdown + _chooser.shown_by(markdown))
+        for page, markdown, meta in sources
+    ]
     _glossary.note_uses(uses)
     _references.note_uses(uses)
     return nav
@@ -177,7 +182,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def _bound(page: Page, config: MkDocsConfig) -> bindings.Bindings:
     script = lab_pages.script_of(page)
     slug, lab = ("labs", script.stem) if script else (_slug(page), "")
-    return bindings.Bindings(slug, page.url, config.repo_url or "", _glossary, _references, lab=lab)
+    return bindings.Bindings(slug, page.url, config.repo_url or "", _glossary, _references, _chooser, lab)
 
 
 def _lab_markdown(page: Page, script: Path, config: MkDocsConfig) -> str:
