@@ -100,7 +100,9 @@ def format_value(value: Any, spec: str) -> str:
     if isinstance(value, str):
         return html.escape(text)
     mantissa, e, exponent = text.partition("e")
-    if e:
+    if e and int(exponent) == 0:
+        text = mantissa
+    elif e:
         text = f"{mantissa} × 10<sup>{int(exponent)}</sup>"
     return text.replace("-", "−")
 
