@@ -85,7 +85,7 @@ def look_up(results: Any, path: str) -> Any:
 
 
 def format_value(value: Any, spec: str) -> str:
-    """A scalar as the page shows it, with a true minus sign and ×10ⁿ instead of `e`.
+    """A scalar as the page shows it, with a true minus sign and ×10ⁿ instead of `e`, left out where n is 0.
 
     Raises:
         BindingError: the value is missing, not finite, or not a scalar.
