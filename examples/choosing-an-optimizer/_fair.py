@@ -1,13 +1,11 @@
 """A fair contest: everyone tries as many learning rates on the same seeds, and is judged on seeds that chose nothing."""
 
 import statistics
-from math import inf, sqrt
+from math import inf
 
 from tqdm import tqdm
 
-from trainloop.lab import spread, sweep
-
-STUDENT = {2: 12.71, 5: 2.78, 6: 2.57, 8: 2.36, 10: 2.26}  # 97.5 % quantile of t, by the number of pairs
+from trainloop.lab import paired, spread, sweep
 
 
 # --8<-- [start:contest]
@@ -42,22 +40,12 @@ def medians(runs):
     return {key: value if value < inf else None for key, value in middle.items()}
 
 
-# --8<-- [start:paired]
-def paired(first, second):
-    """First minus second, seed by seed: the mean and its 95 % margin."""
-    gaps = [a - b for a, b in zip(first, second, strict=True)]
-    mean = statistics.fmean(gaps)
-    margin = STUDENT[len(gaps)] * statistics.stdev(gaps) / sqrt(len(gaps))
-    return {"mean": mean, "margin": margin, "separable": "yes" if abs(mean) > margin else "no"}
-# --8<-- [end:paired]
-
-
 def compared(found, key):
-    """A measure of both methods on the fresh seeds, and momentum's lead or lag over Adam, as `momentum − adam`."""
+    """A measure of both methods on the fresh seeds, and how far momentum's is above Adam's, seed by seed."""
     values = {name: [run[key] for run in method["fresh"]] for name, method in found.items()}
     return {
         **{name: spread(runs) for name, runs in values.items()},
-        "gap": paired(values["momentum"], values["adam"]),
+        "apart": paired(values["momentum"], values["adam"]),
     }
 
 
