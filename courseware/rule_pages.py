@@ -6,16 +6,13 @@ What differs from page to page comes from there; what is the same on all of them
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jinja2 import Environment, StrictUndefined
-
-from courseware import ROOT
+from courseware import ROOT, source_pages
 from courseware.bindings import document
+from courseware.source_pages import PageError
 
 FOLDER = "optimizers"
 KEYS = {"rule", "part", "idea", "lr", "options", "use", "avoid"}
@@ -26,10 +23,6 @@ NO_WALK = {
     "muon": "Muon moves matrices alone; a point of two numbers is none.",
     "sophiag": "Sophia-G needs an estimate of the curvature, too, which these walks do not give it.",
 }
-
-
-class RuleError(Exception):
-    """An entry or a file does not give a page; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -46,53 +39,34 @@ def read(path: Path) -> Source:
     """Read an optimizer's file.
 
     Raises:
-        RuleError: its class has no method but hidden ones, or its docstring names no source.
+        PageError: its class has no method but hidden ones, or its docstring names no source.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    docstring = ast.get_docstring(tree) or ""
-    _, _, sources = docstring.partition("\n\n")
-    if "http" not in sources:
-        raise RuleError(f"{path.name}: the module's docstring names no source")
-    exported = next(
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__"
-    )
-    name = ast.literal_eval(exported)[0]
-    cls = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    methods = [node for node in cls.body if isinstance(node, ast.FunctionDef)]
+    tree, paragraphs = source_pages.parse(path)
+    name = source_pages.exported(tree)[0]
+    methods = [node for node in source_pages.class_of(tree, name).body if isinstance(node, ast.FunctionDef)]
     shown = [node for node in methods if node.name not in HIDDEN]
     if not shown:
-        raise RuleError(f"{path.name}: {name} has no method beside {', '.join(HIDDEN)}")
+        raise PageError(f"{path.name}: {name} has no method beside {', '.join(HIDDEN)}")
     first = min([shown[0].lineno, *(decorator.lineno for decorator in shown[0].decorator_list)])
-    return Source(name, first, shown[-1].end_lineno or first, sources.strip())
+    return Source(name, first, shown[-1].end_lineno or first, " ".join(paragraphs))
 
 
 def entries() -> list[dict[str, Any]]:
     """The entries of docs/optimizers/rules.yml, in their order.
 
     Raises:
-        RuleError: the file is not YAML, an entry lacks a key, has an unknown part, or names no file.
+        PageError: the file is not YAML, an entry lacks a key, has an unknown part, or names no file.
     """
-    try:
-        found = yaml.safe_load((ROOT / "docs" / FOLDER / "rules.yml").read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise RuleError(f"rules.yml is not valid YAML: {error}") from None
+    file = ROOT / "docs" / FOLDER / "rules.yml"
+    found = source_pages.entries(file, KEYS, "rule", ROOT / "trainloop" / "optim")
     for entry in found:
-        if set(entry) != KEYS:
-            raise RuleError(f"rules.yml: {entry.get('rule')!r} has the keys {sorted(entry)}, not {sorted(KEYS)}")
         if entry["part"] not in PARTS:
-            raise RuleError(f"rules.yml: {entry['rule']!r}: part must be one of {PARTS}, got {entry['part']!r}")
-        if not (ROOT / "trainloop" / "optim" / f"{entry['rule']}.py").is_file():
-            raise RuleError(f"rules.yml: there is no trainloop/optim/{entry['rule']}.py")
+            raise PageError(f"rules.yml: {entry['rule']!r}: part must be one of {PARTS}, got {entry['part']!r}")
     return found
 
 
 def pages() -> dict[str, str]:
     """Every page's path in docs/, and its Markdown."""
-    template = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
-        (ROOT / "docs" / FOLDER / "rule.md.j2").read_text(encoding="utf-8")
-    )
     walks = document(FOLDER, "walks")["results"]["rules"]
     twins = document(FOLDER, "parity")["results"]["rules"]
     found = {}
@@ -100,7 +74,8 @@ def pages() -> dict[str, str]:
         slug = entry["rule"]
         file = f"trainloop/optim/{slug}.py"
         source = read(ROOT / file)
-        found[f"{FOLDER}/{slug}.md"] = template.render(
+        found[f"{FOLDER}/{slug}.md"] = source_pages.render(
+            ROOT / "docs" / FOLDER / "rule.md.j2",
             entry,
             slug=slug,
             name=name_of(source.cls),
@@ -109,7 +84,7 @@ def pages() -> dict[str, str]:
             file=file,
             first=source.first,
             last=source.last,
-            sources=re.sub(r"\s*\n\s*", " ", source.sources),
+            sources=source.sources,
             walks=slug in walks,
             twin=slug in twins,
             no_walk=NO_WALK.get(slug, ""),

@@ -64,7 +64,7 @@ def test_a_bad_entry_is_named(tmp_path, monkeypatch, change, complaint):
     file.write_text(yaml.safe_dump([entry]), encoding="utf-8")
     (tmp_path / "trainloop").symlink_to(ROOT / "trainloop")
     monkeypatch.setattr(rule_pages, "ROOT", tmp_path)
-    with pytest.raises(rule_pages.RuleError, match=complaint):
+    with pytest.raises(PageError, match=complaint):
         rule_pages.entries()
 
 
@@ -73,12 +73,12 @@ def test_yaml_that_is_none(tmp_path, monkeypatch):
     file.parent.mkdir(parents=True)
     file.write_text("- rule: `adam`", encoding="utf-8")
     monkeypatch.setattr(rule_pages, "ROOT", tmp_path)
-    with pytest.raises(rule_pages.RuleError, match="not valid YAML"):
+    with pytest.raises(PageError, match="not valid YAML"):
         rule_pages.entries()
 
 
 def test_a_file_without_a_source(tmp_path):
     file = tmp_path / "adam.py"
     file.write_text('"""Adam.\n\nBy somebody."""\n', encoding="utf-8")
-    with pytest.raises(rule_pages.RuleError, match="names no source"):
+    with pytest.raises(PageError, match="names no source"):
         rule_pages.read(file)
