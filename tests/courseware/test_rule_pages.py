@@ -6,6 +6,7 @@ import re
 
 import pytest
 import yaml
+from formulas import FORMULAS
 
 import trainloop.optim
 from courseware import ROOT, rule_pages
@@ -39,7 +40,8 @@ def test_the_page_shows_the_code_of_the_rule(pages, slug):
     assert re.search(r"def (update|step|run|pull|begin|beta|precondition)", code)
     source = rule_pages.read(ROOT / path)
     assert f"from trainloop.optim import {source.cls}" in text
-    assert f"::: trainloop.optim.{slug}.{source.cls}" in text
+    assert re.findall(r"^::: (.+)$", text, re.MULTILINE) == [f"trainloop.optim.{slug}.{source.cls}"]
+    assert source.cls == FORMULAS[slug].optimizer.__name__  # whose docstring test_formulas.py checks
     assert "https://" in text.partition("## Sources")[2]
 
 
