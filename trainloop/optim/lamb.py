@@ -1,6 +1,6 @@
 """LAMB: Adam's direction, with a step length per layer that is proportional to the layer's weights.
 
-You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", 2019,
+You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", 2020,
 https://arxiv.org/abs/1904.00962. Nado et al., "A Large Batch Optimizer Reality Check", 2021,
 https://arxiv.org/abs/2102.06356, reach the same results with tuned Nesterov momentum and Adam: whether LAMB
 gains anything, at large batches as at small ones, is disputed.

@@ -1,6 +1,6 @@
 """RAdam: Adam that trusts its average of squares only as far as it has samples to go by.
 
-Liu et al., "On the Variance of the Adaptive Learning Rate and Beyond", 2019,
+Liu et al., "On the Variance of the Adaptive Learning Rate and Beyond", 2020,
 https://arxiv.org/abs/1908.03265.
 """
 
