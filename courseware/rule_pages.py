@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
-from courseware import ROOT
+from courseware import ROOT, citations
 from courseware.bindings import document
 
 FOLDER = "optimizers"
-KEYS = {"rule", "part", "idea", "lr", "options", "use", "avoid"}
+KEYS = {"rule", "part", "idea", "lr", "options", "use", "avoid", "papers"}
 HIDDEN = ("__init__", "__setstate__", "check")
 PARTS = ("classic", "adaptive", "modern")
 NO_WALK = {
@@ -32,6 +33,11 @@ class RuleError(Exception):
     """An entry or a file does not give a page; the message says what is missing."""
 
 
+# How a module's docstring names a paper: authors, title, year, perhaps a section, and the address behind them.
+PAPER = r'(?P<authors>[^"]+?), "(?P<title>[^"]+)", (?P<year>\d{{4}})(?P<place>, [^"]*?)?, {url}'
+SENTENCE = re.compile(r"(?<!et al)[.)] (?=[A-Z])")
+
+
 @dataclass(frozen=True)
 class Source:
     """What an optimizer's file says about it."""
@@ -39,7 +45,7 @@ class Source:
     cls: str
     first: int  # lines of the code worth showing: what follows the checks of options
     last: int
-    sources: str  # the papers of the module's docstring, as Markdown
+    sources: str  # what the module's docstring says below its first line
 
 
 def read(path: Path) -> Source:
@@ -68,11 +74,31 @@ def read(path: Path) -> Source:
     return Source(name, first, shown[-1].end_lineno or first, sources.strip())
 
 
+def cited(sources: str, papers: Sequence[citations.Reference]) -> str:
+    """What a docstring says of its sources, each paper a citation.
+
+    Raises:
+        RuleError: it does not name a paper in the usual form, or says another title or year of it.
+    """
+    text = " ".join(sources.split())
+    for paper in papers:
+        match = re.search(PAPER.format(url=re.escape(paper.url)), text)
+        if match is None:
+            raise RuleError(f'names no paper as: authors, "title", year, {paper.url}')
+        if not paper.title.lower().startswith(match["title"].lower()) or match["year"] != paper.year:
+            raise RuleError(f'says "{match["title"]}", {match["year"]}; references.bib "{paper.title}", {paper.year}')
+        before = [end.end() for end in SENTENCE.finditer(text, 0, match.start("title"))]
+        start = max([match.start(), *before])
+        citation = f'<% cite("{paper.key}") %>, "{match["title"]}"{match["place"] or ""}'
+        text = text[:start] + citation + text[match.end() :]
+    return text
+
+
 def entries() -> list[dict[str, Any]]:
     """The entries of docs/optimizers/rules.yml, in their order.
 
     Raises:
-        RuleError: the file is not YAML, an entry lacks a key, has an unknown part, or names no file.
+        RuleError: the file is not YAML, an entry lacks a key, has an unknown part, or names no file or no paper.
     """
     try:
         found = yaml.safe_load((ROOT / "docs" / FOLDER / "rules.yml").read_text(encoding="utf-8"))
@@ -85,11 +111,18 @@ def entries() -> list[dict[str, Any]]:
             raise RuleError(f"rules.yml: {entry['rule']!r}: part must be one of {PARTS}, got {entry['part']!r}")
         if not (ROOT / "trainloop" / "optim" / f"{entry['rule']}.py").is_file():
             raise RuleError(f"rules.yml: there is no trainloop/optim/{entry['rule']}.py")
+        if not entry["papers"]:
+            raise RuleError(f"rules.yml: {entry['rule']!r} names no paper")
     return found
 
 
 def pages() -> dict[str, str]:
-    """Every page's path in docs/, and its Markdown."""
+    """Every page's path in docs/, and its Markdown.
+
+    Raises:
+        RuleError: an entry, or what a file says of its papers, does not give a page.
+    """
+    references = citations.read(ROOT / "docs").references
     template = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
         (ROOT / "docs" / FOLDER / "rule.md.j2").read_text(encoding="utf-8")
     )
@@ -100,6 +133,12 @@ def pages() -> dict[str, str]:
         slug = entry["rule"]
         file = f"trainloop/optim/{slug}.py"
         source = read(ROOT / file)
+        try:
+            sources = cited(source.sources, [references[key] for key in entry["papers"]])
+        except KeyError as error:
+            raise RuleError(f"rules.yml: {slug!r}: docs/references.bib has no {error}") from None
+        except RuleError as error:
+            raise RuleError(f"{file}: the module's docstring {error}") from None
         found[f"{FOLDER}/{slug}.md"] = template.render(
             entry,
             slug=slug,
@@ -109,7 +148,7 @@ def pages() -> dict[str, str]:
             file=file,
             first=source.first,
             last=source.last,
-            sources=re.sub(r"\s*\n\s*", " ", source.sources),
+            sources=sources,
             walks=slug in walks,
             twin=slug in twins,
             no_walk=NO_WALK.get(slug, ""),
