@@ -17,7 +17,7 @@ from jinja2 import Environment, StrictUndefined
 from courseware import citations
 
 # How a module's docstring names a paper: authors, title, year, perhaps a section, and the address behind them.
-PAPER = r'(?P<authors>[^"]+?), "(?P<title>[^"]+)", (?P<year>\d{{4}})(?P<place>, [^"]*?)?, {url}'
+PAPER = r'(?P<authors>[^"]+?), "(?P<title>[^"]+)", (?P<year>\d{{4}})(?P<place>, [^"]*?)?, {url}(?![\w/])'
 SENTENCE = re.compile(r"(?<!et al)[.)] (?=[A-Z])")
 
 

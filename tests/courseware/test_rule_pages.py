@@ -52,7 +52,7 @@ def test_every_paper_of_a_file_is_cited_on_its_page(pages, slug):
     docstring = ast.get_docstring(ast.parse((ROOT / f"trainloop/optim/{slug}.py").read_text(encoding="utf-8")))
     references = citations.read(ROOT / "docs").references
     known = [references[key].url for key in ENTRIES[slug]["papers"]]
-    papers = re.findall(r"https?://(?:arxiv|doi|openreview|jmlr|proceedings)[^\s]+?(?=[.,]?(?:\s|$))", docstring)
+    papers = re.findall(r"https?://(?:arxiv|doi|openreview|jmlr|proceedings)[^\s]+?(?=[.,:;)]?(?:\s|$))", docstring)
     assert set(papers) <= set(known)
     sources = pages[f"optimizers/{slug}.md"].partition("## Sources")[2]
     assert re.findall(r'<% cite\("(\w+)"\) %>, "', sources) == ENTRIES[slug]["papers"]
