@@ -2,19 +2,19 @@
 
     python examples/chapter-exercises/large_batch.py
 
-Twenty-four epochs of scikit-learn's digits, at batches of 32 to 1,024, which is all of them. The learning
+Twenty epochs of scikit-learn's digits, at batches of 32 to 1,024, which is all of them. The learning
 rate stays, follows the linear scaling rule, follows it with warm-up; then SGD, LARS and Adam search among
 six rates each. Takes about fifteen seconds.
 """
 
 import matplotlib.pyplot as plt
 import torch
-from scipy.stats import ttest_rel
 from torch import nn
 from tqdm import tqdm
 
 from trainloop.data import digits
 from trainloop.figures import colour, label_ends
+from trainloop.lab import paired, sweep
 from trainloop.loop import evaluate, train_step
 from trainloop.models import MLP
 from trainloop.optim import LARS, SGD, Adam
@@ -22,8 +22,8 @@ from trainloop.sampler import ShuffledBatches
 from trainloop.schedulers import WarmupCosineLR
 
 # --8<-- [start:setup]
-EPOCHS = 24
-BASE_BATCH, BASE_LR = 32, 0.1
+EPOCHS = 20
+BASE_RATES = (0.025, 0.05, 0.1)
 BATCHES = (32, 128, 256, 512, 1024)
 SEEDS, TUNING = range(100, 106), range(2)
 WARMUP = 0.2  # of all updates
@@ -84,23 +84,11 @@ def train(make_optimizer, lr, batch, seed, epochs, parts, warmup=0.0):
 # --8<-- [end:train]
 
 
-# --8<-- [start:treatments]
-def scaled(batch):
-    """The linear scaling rule: k times the batch, k times the rate."""
-    return BASE_LR * batch / BASE_BATCH
-
-
-FIXED = {
-    "same": lambda batch: (sgd, BASE_LR, 0.0),
-    "scaled": lambda batch: (sgd, scaled(batch), 0.0),
-    "warmed": lambda batch: (sgd, scaled(batch), WARMUP),
-}
 SEARCHED = {
     "sgd": (sgd, SGD_RATES),
     "lars": (lars, LARS_RATES),
     "adam": (adam, ADAM_RATES),
 }
-# --8<-- [end:treatments]
 NAMES = {
     "same": "same rate",
     "scaled": "scaled",
@@ -119,35 +107,40 @@ def mean(values):
     return sum(values) / len(values)
 
 
-def search(make_optimizer, rates, batch, seeds, epochs, parts):
-    """The rate with the best validation accuracy, with warm-up."""
-    scores = [mean([train(make_optimizer, lr, batch, seed, epochs, parts, WARMUP)[0] for seed in seeds]) for lr in rates]
-    return rates[scores.index(max(scores))]
-
-
-def compared(ours, theirs):
-    """The mean of ours − theirs over the seeds, with its 95 % interval."""
-    low, high = ttest_rel(ours, theirs).confidence_interval()
-    separable = bool(low > 0 or high < 0)
-    return {"mean": mean(ours) - mean(theirs), "low": float(low), "high": float(high), "separable": separable}
-
-
 def run(quick=False):
-    epochs, seeds, tuning, batches = (1, SEEDS[:2], TUNING[:1], BATCHES[3:]) if quick else (EPOCHS, SEEDS, TUNING, BATCHES)
+    epochs, batches = (1, BATCHES[3:]) if quick else (EPOCHS, BATCHES)
+    seeds, tuning = (SEEDS[:2], TUNING[:1]) if quick else (SEEDS, TUNING)
     parts = split()
+
+    def search(make_optimizer, rates, batch, warmup):
+        """The rate with the best validation accuracy."""
+
+        def score(lr, seed):
+            return train(make_optimizer, lr, batch, seed, epochs, parts, warmup)[0]
+
+        return sweep(score, rates, tuning, higher_is_better=True).best
+
+    base_lr = search(sgd, BASE_RATES, batches[0], 0.0)
+    fixed = {
+        "same": lambda batch: (base_lr, 0.0),
+        # --8<-- [start:rule]
+        "scaled": lambda batch: (base_lr * batch / batches[0], 0.0),
+        "warmed": lambda batch: (base_lr * batch / batches[0], WARMUP),
+        # --8<-- [end:rule]
+    }
     tested = {name: {} for name in NAMES}
     rates = {name: {} for name in SEARCHED}
     for batch in tqdm(batches, desc="batch sizes", leave=False):
-        for name, treatment in FIXED.items():
-            make_optimizer, lr, warmup = treatment(batch)
-            if batch == BASE_BATCH and name != "same":
+        for name, rule in fixed.items():
+            if batch == batches[0] and name != "same":
                 tested[name][batch] = tested["same"][batch]  # where the rules start from
                 continue
-            tested[name][batch] = [train(make_optimizer, lr, batch, seed, epochs, parts, warmup)[1] for seed in seeds]
+            lr, warmup = rule(batch)
+            tested[name][batch] = [train(sgd, lr, batch, seed, epochs, parts, warmup)[1] for seed in seeds]
         if batch < 512:
-            continue  # searched where the rule has become doubtful
+            continue
         for name, (make_optimizer, grid) in SEARCHED.items():
-            lr = rates[name][batch] = search(make_optimizer, grid, batch, tuning, epochs, parts)
+            lr = rates[name][batch] = search(make_optimizer, grid, batch, WARMUP)
             tested[name][batch] = [train(make_optimizer, lr, batch, seed, epochs, parts, WARMUP)[1] for seed in seeds]
     return {
         "curves": {
@@ -157,12 +150,13 @@ def run(quick=False):
         },
         "at": {name: {str(batch): mean(own) for batch, own in found.items()} for name, found in tested.items()},
         "rates": {name: {str(batch): lr for batch, lr in found.items()} for name, found in rates.items()},
-        "scaled_rates": {str(batch): scaled(batch) for batch in batches},
+        "base_lr": base_lr,
+        "scaled_rates": {str(batch): fixed["scaled"](batch)[0] for batch in batches},
         "over": {
             f"{a}_{b}": {
-                str(batch): compared(tested[a][batch], tested[b][batch])
-                for batch in batches
-                if batch in tested[a] and batch > BASE_BATCH
+                str(batch): paired(tested[a][batch], tested[b][batch], comparisons=2)
+                for batch in batches[1:]
+                if batch in tested[a]
             }
             for a, b in PAIRS
         },
@@ -180,7 +174,8 @@ def draw(results):
         ink = colour(COLOURS[name])
         style = "--" if name in SEARCHED else "-"
         drawn = ax.plot(curve["batch"], [100 * m for m in curve["mean"]], style, marker=".", ms=9, color=ink)[0]
-        ax.fill_between(curve["batch"], *([100 * m for m in curve[k]] for k in ("least", "most")), color=ink, alpha=0.13, lw=0)
+        band = [[100 * m for m in curve[k]] for k in ("least", "most")]
+        ax.fill_between(curve["batch"], *band, color=ink, alpha=0.13, lw=0)
         lines.append((drawn, NAMES[name]))
     ax.set(xscale="log", xlabel="batch size", ylabel="test accuracy, %", title="The same images, fewer updates")
     ax.set_xticks(results["curves"]["same"]["batch"], [f"{b:,}" for b in results["curves"]["same"]["batch"]])

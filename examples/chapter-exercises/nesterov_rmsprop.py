@@ -11,12 +11,12 @@ import math
 
 import matplotlib.pyplot as plt
 import torch
-from scipy.stats import ttest_rel
 from torch import nn
 from tqdm import tqdm
 
 from trainloop.data import digits, stratified_split
-from trainloop.figures import colour, label_ends, line
+from trainloop.figures import label_ends, line
+from trainloop.lab import paired, sweep
 from trainloop.landscapes import rosenbrock
 from trainloop.loop import evaluate, train_epoch
 from trainloop.models import MLP
@@ -27,6 +27,7 @@ from trainloop.sampler import ShuffledBatches
 EPOCHS, BATCH = 6, 64
 TUNING, FRESH = range(3), range(100, 110)
 RATES = tuple(10 ** (i / 3 - 4) for i in range(2, 8))  # 0.0005 … 0.02
+ONE_RATE = RATES[4]  # 0.01
 STEPS, STARTS, TARGET = 2200, 10, 0.01  # on Rosenbrock
 # --8<-- [end:setup]
 
@@ -162,48 +163,47 @@ def split():
     return x, y, (x_val, y_val), (x_test, y_test)
 
 
-def compared(scores, a, b):
-    """The mean of a − b over pairs, with its 95 % interval."""
-    low, high = ttest_rel(scores[a], scores[b]).confidence_interval()
-    mean = sum(scores[a]) / len(scores[a]) - sum(scores[b]) / len(scores[b])
-    return {"mean": mean, "low": float(low), "high": float(high), "separable": bool(low > 0 or high < 0)}
-
-
 PAIRS = (("nesterov", "momentum"), ("nesterov", "rmsprop"), ("momentum", "rmsprop"))
 
 
 def run(quick=False):
     steps, epochs, tuning, fresh = (80, 1, TUNING[:1], FRESH[:2]) if quick else (STEPS, EPOCHS, TUNING, FRESH)
-    parts = split()
-    check = 200
+    parts, check = split(), 200
     ours = walked(check)
-    curves, valley, tested, best = {}, {}, {}, {}
+    curves, rows, logs, tested = {}, [], {}, {}
     for name, make_optimizer in tqdm(RULES.items(), desc="rules", leave=False):
-        losses = torch.tensor([
-            [train(make_optimizer, lr, seed, epochs, parts)[0] for seed in tuning] for lr in RATES
-        ]).median(dim=1).values
-        best[name] = int(losses.argmin())
-        tested[name] = [train(make_optimizer, RATES[best[name]], seed, epochs, parts)[1] for seed in fresh]
-        valley[name] = arrivals(make_optimizer, RATES, steps)
-        curves[name] = {"lr": list(RATES), "digits": losses.tolist(), "valley": valley[name].median(dim=1).values.tolist()}
-    quickest = {name: int(found.median(dim=1).values.argmin()) for name, found in valley.items()}
-    # In logarithms, so that a difference is a ratio of steps.
-    logs = {name: found[quickest[name]].double().log().tolist() for name, found in valley.items()}
-    rows = [
-        {
-            "rule": NAMES[name],
-            "valley_lr": RATES[quickest[name]],
-            "valley": curves[name]["valley"][quickest[name]],
-            "digits_lr": RATES[best[name]],
-            "digits": sum(tested[name]) / len(tested[name]),
+
+        def trained(lr, seed, part, make_optimizer=make_optimizer):
+            return train(make_optimizer, lr, seed, epochs, parts)[part]
+
+        # --8<-- [start:choose]
+        found = sweep(lambda lr, seed: trained(lr, seed, 0), RATES, tuning)
+        tested[name] = [trained(found.best, seed, 1) for seed in fresh]
+        # --8<-- [end:choose]
+        arrived = arrivals(make_optimizer, RATES, steps)
+        medians = arrived.median(dim=1).values
+        quickest = int(medians.argmin())
+        logs[name] = arrived[quickest].double().log().tolist()  # a difference is then a ratio of steps
+        curves[name] = {
+            "lr": list(RATES),
+            "valley": [t if t <= steps else None for t in medians.tolist()],
+            "digits": [found.median(lr) for lr in RATES],
         }
-        for name in RULES
-    ]
+        rows.append({
+            "rule": NAMES[name],
+            "valley_lr": RATES[quickest],
+            "valley": curves[name]["valley"][quickest],
+            "digits_lr": found.best,
+            "digits": sum(tested[name]) / len(tested[name]),
+        })
+    one = RATES.index(ONE_RATE)
     return {
         "curves": curves,
         "rows": rows,
-        "valley": {f"{a}_{b}": compared(logs, a, b) for a, b in PAIRS},
-        "digits": {f"{a}_{b}": compared(tested, a, b) for a, b in PAIRS},
+        "at_one_rate": {name: curve["digits"][one] for name, curve in curves.items()},
+        "one_rate": ONE_RATE,
+        "valley": {f"{a}_{b}": paired(logs[a], logs[b], comparisons=len(PAIRS)) for a, b in PAIRS},
+        "digits": {f"{a}_{b}": paired(tested[a], tested[b], comparisons=len(PAIRS)) for a, b in PAIRS},
         "to_transcription": apart(ours, transcribed(rosenbrock.start, check)),
         "to_look_ahead": apart(ours, looking_ahead(rosenbrock.start, check)),
         "check_steps": check,
@@ -223,7 +223,7 @@ def draw(results):
             points = [
                 (lr, value)
                 for lr, value in zip(curve["lr"], curve[kind], strict=True)
-                if kind == "digits" or value <= results["most"]
+                if value is not None
             ]
             if points:
                 drawn = ax.plot(*zip(*points, strict=True), marker=".", ms=8, **line(name))[0]

@@ -10,12 +10,12 @@ import copy
 
 import matplotlib.pyplot as plt
 import torch
-from scipy.stats import ttest_rel
 from torch import nn
 from tqdm import tqdm
 
 from trainloop.data import digits, stratified_split
 from trainloop.figures import colour
+from trainloop.lab import paired, sweep
 from trainloop.loop import evaluate, train_step
 from trainloop.lr_finder import LRFinder
 from trainloop.models import MLP
@@ -102,21 +102,11 @@ def mean(values):
     return sum(values) / len(values)
 
 
-def compared(ours, theirs):
-    """The mean of ours − theirs over the seeds, with its 95 % interval."""
-    low, high = ttest_rel(ours, theirs).confidence_interval()
-    separable = bool(low > 0 or high < 0)
-    return {"mean": mean(ours) - mean(theirs), "low": float(low), "high": float(high), "separable": separable}
-
-
 def run(quick=False):
     epochs, tuning, fresh, rates = (2, TUNING[:1], FRESH[:2], RATES[2:5]) if quick else (EPOCHS, TUNING, FRESH, RATES)
     parts = split()
-    sweep = [
-        mean([train(fresh_model(seed), lr, seed, epochs, parts)[0] for seed in tuning])
-        for lr in tqdm(rates, desc="search", leave=False)
-    ]
-    searched = rates[sweep.index(min(sweep))]
+    found = sweep(lambda lr, seed: train(fresh_model(seed), lr, seed, epochs, parts)[0], rates, tuning)
+    searched = found.best
     scores = {name: [] for name in ("searched", *METHODS, "careless")}
     peaks = {method: [] for method in METHODS}
     kept, broken = 0.0, []
@@ -134,7 +124,7 @@ def run(quick=False):
         scores["careless"].append(train(model, searched, seed, epochs, parts)[1])
     return {
         "rates": list(rates),
-        "sweep": sweep,
+        "searched_losses": [found.median(lr) for lr in rates],
         "searched": searched,
         "search_runs": len(rates) * len(tuning),
         "finder": {"lrs": seen.lrs, "smoothed": seen.smoothed, "stopped": seen.stopped, "suggested": suggested},
@@ -148,7 +138,11 @@ def run(quick=False):
             }
             for name, own in scores.items()
         ],
-        "to_search": {name: compared(own, scores["searched"]) for name, own in scores.items() if name != "searched"},
+        "to_search": {
+            name: paired(own, scores["searched"], comparisons=len(scores) - 1)
+            for name, own in scores.items()
+            if name != "searched"
+        },
         "careless_least": min(scores["careless"]),
         "careless_start_loss": sorted(broken)[len(broken) // 2],
         "fresh": len(fresh),

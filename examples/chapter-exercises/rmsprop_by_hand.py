@@ -23,6 +23,7 @@ from trainloop.optim._base import Optimizer, check_range
 TARGET = 0.01
 MOST = 3000  # steps of a walk
 STARTS = 10
+SETTLED = 50  # an arrival counts if this many steps follow it
 RATES = tuple(0.002 * 10 ** (0.4 * i) for i in range(7))  # 0.002 … 0.5
 # --8<-- [end:setup]
 
@@ -144,7 +145,7 @@ def run(quick=False):
         early, best = int(first.argmin()), int(stays.argmin())
 
         def known(steps):
-            return steps if steps <= most else None
+            return steps if steps <= most - SETTLED else None
 
         found["curves"][name] = {
             "lr": list(rates),

@@ -8,13 +8,13 @@ own best of four. Twelve fresh seeds, and half of the digits to test on. Takes a
 
 import matplotlib.pyplot as plt
 import torch
-from scipy.stats import ttest_rel
 from torch import nn
 from tqdm import tqdm
 
 from trainloop import schedulers
 from trainloop.data import digits, stratified_split
 from trainloop.figures import colour, label_ends, line
+from trainloop.lab import paired, sweep
 from trainloop.loop import evaluate, train_step
 from trainloop.models import MLP
 from trainloop.optim import SGD
@@ -49,7 +49,8 @@ NAMES = {
     "one_cycle": "OneCycleLR",
     "warmup": "warm-up, cosine",
 }
-AMONG = (("one_cycle", "cosine"), ("warmup", "cosine"), ("one_cycle", "warmup"))
+TO_NONE = {name: (name, "constant") for name in SCHEDULES if name != "constant"}
+AMONG = {f"{a}_{b}": (a, b) for a, b in (("one_cycle", "cosine"), ("warmup", "cosine"), ("one_cycle", "warmup"))}
 
 
 def split():
@@ -107,14 +108,10 @@ def mean(values):
     return sum(values) / len(values)
 
 
-# --8<-- [start:compared]
-def compared(runs, a, b, key):
-    """Mean of a − b over the seeds, with its 95 % interval."""
-    ours, theirs = ([run[key] for run in runs[name]] for name in (a, b))
-    low, high = ttest_rel(ours, theirs).confidence_interval()
-    separable = bool(low > 0 or high < 0)
-    return {"mean": mean(ours) - mean(theirs), "low": float(low), "high": float(high), "separable": separable}
-# --8<-- [end:compared]
+def compared(runs, pairs):
+    """Every pair's difference in test accuracy, with intervals that hold together."""
+    scores = {name: [run["accuracy"] for run in own] for name, own in runs.items()}
+    return {pair: paired(scores[a], scores[b], comparisons=len(pairs)) for pair, (a, b) in pairs.items()}
 
 
 # --8<-- [start:below]
@@ -146,20 +143,27 @@ def run(quick=False):
     epochs, tuning, fresh, rates = (2, TUNING[:1], FRESH[:2], RATES[1:3]) if quick else (EPOCHS, TUNING, FRESH, RATES)
     parts = split()
     steps = epochs * len(ShuffledBatches(len(parts[0]), BATCH))
-    one, tuned, best, sweep = {}, {}, {}, {}
+    one, tuned, best, searched = {}, {}, {}, {}
     for name in tqdm(SCHEDULES, desc="schedules", leave=False):
-        sweep[name] = [mean([train(name, lr, seed, epochs, parts)["validation"][-1] for seed in tuning]) for lr in rates]
-        best[name] = rates[min(range(len(rates)), key=lambda i: sweep[name][i])]
-        one[name] = [train(name, ONE_RATE, seed, epochs, parts) for seed in fresh]
+        # --8<-- [start:choose]
+
+        def score(lr, seed, name=name):
+            return train(name, lr, seed, epochs, parts)["validation"][-1]
+
+        found = sweep(score, rates, tuning)
+        best[name] = found.best
         tuned[name] = [train(name, best[name], seed, epochs, parts) for seed in fresh]
-    found = {"shapes": {name: rates_over(name, 1.0, 60) for name in SCHEDULES}, "sweep": sweep}
+        one[name] = [train(name, ONE_RATE, seed, epochs, parts) for seed in fresh]
+        # --8<-- [end:choose]
+        searched[name] = [found.median(lr) for lr in rates]
+    found = {"shapes": {name: rates_over(name, 1.0, 60) for name in SCHEDULES}, "searched": searched}
     for kind, runs, chosen in (("one", one, dict.fromkeys(SCHEDULES, ONE_RATE)), ("tuned", tuned, best)):
         rows, target = summary(runs, chosen)
         winners = [max(SCHEDULES, key=lambda name: runs[name][i]["accuracy"]) for i in range(len(fresh))]
         found[kind] = {
             "rows": rows,
             "target": target,
-            "gains": {name: compared(runs, name, "constant", "accuracy") for name in list(SCHEDULES)[1:]},
+            "gains": compared(runs, TO_NONE),
             "winners": {name: winners.count(name) for name in SCHEDULES},
             "different_winners": len(set(winners)),
             "curves": {
@@ -167,7 +171,7 @@ def run(quick=False):
                 for name in SCHEDULES
             },
         }
-    found["among"] = {f"{a}_{b}": compared(tuned, a, b, "accuracy") for a, b in AMONG}
+    found["among"] = compared(tuned, AMONG)
     return {
         **found,
         "epochs": epochs,
@@ -209,7 +213,7 @@ def draw_intervals(results):
     for ax, (kind, title) in zip(axes, titles.items(), strict=True):
         gains = list(reversed(results[kind]["gains"].items()))
         for i, (name, gain) in enumerate(gains):
-            points = [100 * gain[key] for key in ("low", "mean", "high")]
+            points = [100 * gain[key] for key in ("low", "gap", "high")]
             ink = style_of(name)["color"]
             ax.plot([points[0], points[2]], [i, i], color=ink, lw=2.5)
             ax.plot(points[1], i, "o", ms=8, color=ink, mfc=None if gain["separable"] else "none")
