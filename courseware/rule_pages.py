@@ -15,11 +15,12 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from courseware import ROOT
-from courseware.bindings import document
+from courseware.bindings import Cell, document, format_value
 
 FOLDER = "optimizers"
-KEYS = {"rule", "part", "idea", "lr", "options", "use", "avoid"}
+KEYS = {"rule", "part", "idea", "typical_lr", "lr", "options", "good_for", "use", "avoid", "asks"}
 HIDDEN = ("__init__", "__setstate__", "check")
+RACE = ("labs", "convergence-of-every-optimizer")
 PARTS = ("classic", "adaptive", "modern")
 NO_WALK = {
     "sparseadam": "A point of two numbers has no rows to leave out: SparseAdam takes sparse gradients alone.",
@@ -115,6 +116,43 @@ def pages() -> dict[str, str]:
             no_walk=NO_WALK.get(slug, ""),
         )
     return found
+
+
+def compare() -> list[dict[str, Any]]:
+    """One row per optimizer, in the order of rules.yml: what the runs measured, and what the entry says in a word.
+
+    `apart` is the largest difference from torch's of the same name, `best_lr` the rate that the lab's second experiment
+    chose, on full batches where the rule was made for those. Both are None where there is none.
+    """
+    costs, twins = (document(FOLDER, example)["results"]["rules"] for example in ("cost", "parity"))
+    chosen = {row["name"]: row["lr"] for row in document(*RACE)["results"]["rows"]}
+    rows = []
+    for entry in entries():
+        slug = entry["rule"]
+        name = name_of(read(ROOT / "trainloop" / "optim" / f"{slug}.py").cls)
+        rows.append(
+            {
+                "name": name,
+                "address": f"{FOLDER}/{slug}/",
+                "part": entry["part"],
+                "bytes": costs[slug]["bytes"],
+                "times": costs[slug]["times"],
+                "apart": max(twins[slug].values()) if slug in twins else None,
+                "typical_lr": _span(entry["typical_lr"]),
+                "best_lr": chosen.get(f"{slug}_whole", chosen.get(slug)),
+                "good_for": entry["good_for"],
+                "asks": entry["asks"],
+            }
+        )
+    return rows
+
+
+def _span(ends: list[float] | None) -> Cell | None:
+    """Two numbers as one cell, sorted by the lower one."""
+    if ends is None:
+        return None
+    low, high = (format_value(end, "g") for end in ends)
+    return Cell(low if low == high else f"{low} – {high}", ends[0])
 
 
 def name_of(cls: str) -> str:
