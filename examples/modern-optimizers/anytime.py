@@ -6,8 +6,6 @@ A noisy quadratic in 20 weights, 20 seeds at once, 1,200 steps: SGD at a constan
 for 400 steps, inside Lookahead, and Schedule-Free, each at the best of nine rates for 400 steps. Takes ten seconds.
 """
 
-import statistics
-
 import matplotlib.pyplot as plt
 import torch
 
@@ -87,9 +85,12 @@ def run(quick=False):
         "seeds": SEEDS,
         "rates": len(rates),
         "contestants": contestants,
-        "wins": {other: {when: wins(other, when) for when in ("half", "planned", "long")}
-                 for other in contestants if other != "schedule-free"},  # fmt: skip
-        "start": statistics.fmean(free["curve"][:1]),
+        "wins": {
+            other: {when: wins(other, when) for when in ("half", "planned", "long")}
+            for other in contestants
+            if other != "schedule-free"
+        },
+        "start": free["curve"][0],
     }
 
 

@@ -2,7 +2,7 @@
 
     python examples/modern-optimizers/factored.py
 
-Adam's average of squared gradients for a layer of 48 × 64 weights, after 200 steps on digits, beside the product
+Adam's average of squared gradients for a layer of 64 × 64 weights, after 200 steps on a text, beside the product
 of its row and column means, which is what Adafactor keeps. Takes five seconds.
 """
 
@@ -10,7 +10,7 @@ import statistics
 
 import matplotlib.pyplot as plt
 import torch
-from _digits import LOSS, batches, network
+from _text import LOSS, batches, network
 from matplotlib.colors import LogNorm
 
 from trainloop.lab import spread
@@ -19,7 +19,7 @@ from trainloop.optim import Adam
 
 STEPS = 200
 SEEDS = range(5)
-SIZES = (64, 64, 48, 10)  # the layer in the middle is looked at
+WIDTH = 64  # of the hidden layers; the matrix between them is looked at
 
 
 # --8<-- [start:factored]
@@ -27,11 +27,13 @@ def factored(V):
     """What Adafactor has of V: its rows' means times its columns' means."""
     R, C = V.mean(dim=1, keepdim=True), V.mean(dim=0, keepdim=True)
     return R * C / R.mean()
+
+
 # --8<-- [end:factored]
 
 
 def moments(seed, steps):
-    model = network(seed, SIZES)
+    model = network(seed, WIDTH)
     optimizer = Adam(model.parameters(), lr=1e-3)
     for x, y in batches(steps, seed):
         train_step(model, LOSS, optimizer, x, y)
@@ -72,7 +74,11 @@ def run(quick=False):
             rows, columns = V.sum(1).argsort(descending=True), V.sum(0).argsort(descending=True)
             picture = V[rows][:, columns], factored(V)[rows][:, columns]
     n, k = picture[0].shape
-    kept = {"one": (1, "one number"), "factored": (n + k, "a mean per row and per column"), "best": (n + k, "the nearest of rank one")}
+    kept = {
+        "one": (1, "one number"),
+        "factored": (n + k, "a mean per row and per column"),
+        "best": (n + k, "the nearest of rank one"),
+    }
     return {
         "weights": n * k,
         "shape": [n, k],

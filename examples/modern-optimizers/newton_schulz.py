@@ -2,13 +2,13 @@
 
     python examples/modern-optimizers/newton_schulz.py
 
-Muon's buffer for a layer of 128 × 128 weights after 100 steps on digits, and its singular values after each of
+Muon's buffer for a layer of 128 × 128 weights after 100 steps on a text, and its singular values after each of
 five iterations. Takes five seconds.
 """
 
 import matplotlib.pyplot as plt
 import torch
-from _digits import LOSS, batches, network
+from _text import LOSS, batches, network
 
 from trainloop.figures import colour
 from trainloop.loop import train_step
@@ -45,7 +45,7 @@ def run(quick=False):
     nearest = U @ Vt  # all singular values exactly 1
     Q = newton_schulz(B).double()
     large = begin >= 0.002
-# --8<-- [end:run]
+    # --8<-- [end:run]
     return {
         "size": len(B),
         "after": [[float(f"{s:.4g}") for s in values] for values in after],

@@ -11,7 +11,7 @@ import statistics
 
 import matplotlib.pyplot as plt
 import torch
-from _digits import LOSS, batches
+from _text import CONTEXT, LOSS, batches, text
 from torch import nn
 
 from trainloop.figures import colour
@@ -22,24 +22,27 @@ from trainloop.optim import LAMB, LARS, SGD, AdamW
 # --8<-- [start:setup]
 FACTOR = 8.0  # a power of two: scaling by it rounds nothing
 STEPS = 50
-TUNING, FRESH = range(2), range(10, 15)
+TUNING, FRESH = range(1), range(10, 15)
 
 OPTIMIZERS = {
-    "SGD + momentum": (lambda p, lr: SGD(p, lr=lr, momentum=0.9), 0.1),
-    "AdamW": (lambda p, lr: AdamW(p, lr=lr, weight_decay=0), 0.01),
+    "SGD + momentum": (lambda p, lr: SGD(p, lr=lr, momentum=0.9), 0.8),
+    "AdamW": (lambda p, lr: AdamW(p, lr=lr, weight_decay=0), 0.04),
     "LARS": (lambda p, lr: LARS(p, lr=lr, trust_coefficient=0.01), 1.0),
-    "LAMB": (lambda p, lr: LAMB(p, lr=lr, weight_decay=0), 0.04),
+    "LAMB": (lambda p, lr: LAMB(p, lr=lr, weight_decay=0), 0.08),
 }  # and the middle of each grid of learning rates
 
 
 def network(seed, stretched):
     torch.manual_seed(seed)
-    layers = [nn.Linear(a, b, bias=False) for a, b in ((64, 64), (64, 64), (64, 10))]
+    letters = len(text().vocabulary)
+    layers = [nn.Linear(a, b, bias=False) for a, b in ((CONTEXT * letters, 64), (64, 64), (64, letters))]
     if stretched:
         with torch.no_grad():
             layers[0].weight.mul_(FACTOR)
             layers[-1].weight.div_(FACTOR)
     return nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+
+
 # --8<-- [end:setup]
 
 

@@ -21,9 +21,9 @@ STEEPEST = 100.0  # of the rows and of the columns: the condition number is its 
 # --8<-- [start:setup]
 OPTIMIZERS = {
     "SGD + momentum": (lambda p, lr: SGD(p, lr=lr, momentum=0.9), 0.001),
-    "Adam": (lambda p, lr: Adam(p, lr=lr, betas=(0.9, 0.95)), 0.1),
-    "Muon": (lambda p, lr: Muon(p, lr=lr, weight_decay=0), 0.1),
-    "SOAP": (lambda p, lr: SOAP(p, lr=lr, betas=(0.9, 0.95), weight_decay=0), 0.1),
+    "Adam": (lambda p, lr: Adam(p, lr=lr, betas=(0.9, 0.95)), 0.4),
+    "Muon": (lambda p, lr: Muon(p, lr=lr, weight_decay=0), 0.4),
+    "SOAP": (lambda p, lr: SOAP(p, lr=lr, betas=(0.9, 0.95), weight_decay=0), 0.4),
 }  # and the middle of each grid of learning rates
 
 
@@ -39,6 +39,8 @@ def problem(seed, turned):
         return 0.5 * (λ[:, None] * λ * (U.T @ W @ V).square()).sum()
 
     return (U @ start @ V.T).requires_grad_(), loss
+
+
 # --8<-- [end:setup]
 
 
