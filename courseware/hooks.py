@@ -198,7 +198,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def _bound(page: Page, config: MkDocsConfig) -> bindings.Bindings:
     script = lab_pages.script_of(page)
     slug, lab = ("labs", script.stem) if script else (_slug(page), "")
-    return bindings.Bindings(slug, page.url, config.repo_url or "", _glossary, _references, lab=lab)
+    repo_url = config.repo_url or ""
+    return bindings.Bindings(slug, page.url, repo_url, _glossary, _references, lab=lab, compare=rule_pages.compare)
 
 
 def _lab_markdown(page: Page, script: Path, config: MkDocsConfig) -> str:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from courseware import ROOT, citations, source_pages
-from courseware.bindings import document
+from courseware.bindings import Cell, document, format_value
 from courseware.source_pages import PageError
 
 FOLDER = "optimizers"
-KEYS = {"rule", "part", "idea", "lr", "options", "use", "avoid", "papers"}
+KEYS = {"rule", "part", "idea", "typical_lr", "lr", "options", "good_for", "use", "avoid", "asks", "papers"}
 HIDDEN = ("__init__", "__setstate__", "check")
+RACE = ("labs", "convergence-of-every-optimizer")
 PARTS = ("classic", "adaptive", "modern")
 NO_WALK = {
     "sparseadam": "A point of two numbers has no rows to leave out: SparseAdam takes sparse gradients alone.",
@@ -109,3 +110,40 @@ def name_of(cls: str) -> str:
     """The optimizer's name in running text."""
     special = {"LBFGS": "L-BFGS", "SophiaG": "Sophia-G", "Adam8bit": "8-bit Adam"}
     return special.get(cls) or cls.replace("ScheduleFree", "Schedule-Free ")
+
+
+def compare() -> list[dict[str, Any]]:
+    """One row per optimizer, in the order of rules.yml: what the runs measured, and what the entry says in a word.
+
+    `apart` is the largest difference from torch's of the same name, `best_lr` the rate that the lab's second experiment
+    chose, on full batches where the rule was made for those. Both are None where there is none.
+    """
+    costs, twins = (document(FOLDER, example)["results"]["rules"] for example in ("cost", "parity"))
+    chosen = {row["name"]: row["lr"] for row in document(*RACE)["results"]["rows"]}
+    rows = []
+    for entry in entries():
+        slug = entry["rule"]
+        name = name_of(read(ROOT / "trainloop" / "optim" / f"{slug}.py").cls)
+        rows.append(
+            {
+                "name": name,
+                "address": f"{FOLDER}/{slug}/",
+                "part": entry["part"],
+                "bytes": costs[slug]["bytes"],
+                "times": costs[slug]["times"],
+                "apart": max(twins[slug].values()) if slug in twins else None,
+                "typical_lr": _span(entry["typical_lr"]),
+                "best_lr": chosen.get(f"{slug}_whole", chosen.get(slug)),
+                "good_for": entry["good_for"],
+                "asks": entry["asks"],
+            }
+        )
+    return rows
+
+
+def _span(ends: list[float] | None) -> Cell | None:
+    """Two numbers as one cell, sorted by the lower one."""
+    if ends is None:
+        return None
+    low, high = (format_value(end, "g") for end in ends)
+    return Cell(low if low == high else f"{low} – {high}", ends[0])
