@@ -214,8 +214,7 @@ def read(docs: Path, pages: Collection[str]) -> Chooser:
 
 def _parsed(source: str) -> Chooser:
     try:
-        # The loader is a SafeLoader.
-        tree = yaml.load(source, _Loader)  # noqa: S506
+        tree = yaml.load(source, _Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _Problem(line, f"not valid YAML: {error.problem}") from None

@@ -95,6 +95,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     orphans = pages.examples_without_page(Path(config.docs_dir))
     if orphans:
         raise PluginError(f"examples/ has folders that are no page's name: {orphans}")
+    references = citations.read(Path(config.docs_dir))
     for script in scripts():
         page, example, out = script.parent.name, script.stem, output_folder(script)
         for figure in bindings.document(page, example)["figures"]:
@@ -105,7 +106,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         source = script.read_text(encoding="utf-8")
         if is_lab(script):
             files.append(lab_pages.generated(script, config))
-            bound = take_home.TakenHome("labs", "", lab=example)
+            bound = take_home.TakenHome("labs", "", references=references, lab=example)
             book = take_home.notebook(script, bound, repo_url=config.repo_url or "", site_url=config.site_url or "")
             contents = {"py": take_home.script(book), "ipynb": notebooks.text(book)}
         else:
@@ -203,7 +204,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def _bound(page: Page, config: MkDocsConfig) -> bindings.Bindings:
     script = lab_pages.script_of(page)
     slug, lab = ("labs", script.stem) if script else (_slug(page), "")
-    return bindings.Bindings(slug, page.url, config.repo_url or "", _glossary, _references, _chooser, lab)
+    repo_url = config.repo_url or ""
+    return bindings.Bindings(
+        slug, page.url, repo_url, _glossary, _references, _chooser, lab=lab, compare=rule_pages.compare
+    )
 
 
 def _lab_markdown(page: Page, script: Path, config: MkDocsConfig) -> str:

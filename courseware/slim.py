@@ -9,6 +9,7 @@ NEEDED_BY = {
     "_mkdocstrings.css": 'class="doc ',
     "chooser.js": 'class="chooser"',
     "quiz.js": "data-quiz",
+    "sortable.js": "data-sortable",
     "stepper.js": 'class="run-figure stepper"',
     "terms.js": 'class="term"',
 }

@@ -1,4 +1,4 @@
-"""A fair contest: everyone tries as many learning rates on the same seeds, and is judged on seeds that chose nothing."""
+"""A fair contest: all try as many learning rates on the same seeds, and are judged on seeds that chose nothing."""
 
 import statistics
 from math import inf
@@ -23,12 +23,12 @@ def contest(train, grids, tuning, fresh, score):
             tried[lr].append(train(name, lr, seed))
             return tried[lr][-1][score]
 
-        chosen = sweep(run, grid, tuning)
+        swept = sweep(run, grid, tuning)
         found[name] = {
-            "lr": chosen.best,
-            "at_edge": chosen.at_edge,
+            "lr": swept.best,
+            "at_edge": swept.at_edge,
             "grid": [{"lr": lr, **medians(tried[lr])} for lr in grid],
-            "fresh": [train(name, chosen.best, seed) for seed in fresh],
+            "fresh": [train(name, swept.best, seed) for seed in fresh],
         }
     return found
 # --8<-- [end:contest]
@@ -38,6 +38,11 @@ def medians(runs):
     """The median of every measure over seeds; None where it is a diverged run's."""
     middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
     return {key: value if value < inf else None for key, value in middle.items()}
+
+
+def chosen(method):
+    """What a contest says of a method before it is judged."""
+    return {key: method[key] for key in ("lr", "at_edge", "grid")}
 
 
 def compared(found, key):

@@ -3,8 +3,8 @@
     python examples/choosing-an-optimizer/images.py
 
 Few labelled digits to learn from, many to be tested on. Both methods have seven learning rates, four a decade, two
-tuning seeds and a cosine; eight fresh seeds judge. A seed draws the images, the weights and the batches. Then the contest is
-held again, with every other rate left out. Takes about twenty-five seconds.
+tuning seeds and a cosine; eight fresh seeds judge. A seed draws the images, the weights and the batches. Then the
+contest is held again, with every other rate left out. Takes about twenty seconds.
 """
 
 import functools
@@ -12,7 +12,7 @@ from math import inf
 
 import matplotlib.pyplot as plt
 import torch
-from _fair import compared, contest, decades
+from _fair import chosen, compared, contest, decades
 from torch.nn.functional import cross_entropy
 
 from trainloop.data import digits
@@ -66,8 +66,9 @@ def train(name, lr, seed, epochs=EPOCHS):
 def parts(seed):
     split = digits(test_fraction=0.2, seed=seed)
     pairs = torch.cat([split.x_train, split.x_test]), torch.cat([split.y_train, split.y_test])
-    ends = {"train": slice(TRAIN), "validation": slice(TRAIN, TRAIN + VALIDATION), "test": slice(TRAIN + VALIDATION, None)}
-    return tuple({name: part[rows] for name, rows in ends.items()} for part in pairs)
+    sizes = [TRAIN, VALIDATION, len(pairs[0]) - TRAIN - VALIDATION]
+    names = "train", "validation", "test"
+    return tuple(dict(zip(names, part.split(sizes), strict=True)) for part in pairs)
 
 
 @torch.no_grad()
@@ -98,8 +99,7 @@ def run(quick=False):
         found = contest(trained, grids, tuning, fresh, "validation")
         results[kind] = {key: compared(found, key) for key in ("loss", "error")}
         for name, method in found.items():
-            own = {key: method[key] for key in ("lr", "at_edge", "grid")}
-            results[kind][name] = own | {"rates": len(grids[name]), "good": good(method)}
+            results[kind][name] = chosen(method) | {"rates": len(grids[name]), "good": good(method)}
     return results
 
 

@@ -2,15 +2,15 @@
 
     python examples/choosing-an-optimizer/transformer.py
 
-Two blocks of width 32 read Python's manual, character by character. Both methods have five learning rates, a warm-up and a
-linear decay to zero; two seeds choose, six fresh ones judge. Takes about twenty-five seconds.
+Two blocks of width 32 read Python's manual, character by character. Both methods have five learning rates, a warm-up
+and a linear decay to zero; two seeds choose, six fresh ones judge. Takes about twenty seconds.
 """
 
 from math import inf
 
 import matplotlib.pyplot as plt
 import torch
-from _fair import compared, contest, decades
+from _fair import chosen, compared, contest, decades
 from torch.nn import functional as F
 
 from trainloop.data import characters
@@ -67,14 +67,13 @@ def measured(model):
 def run(quick=False):
     steps, tuning, fresh = (10, TUNING[:1], range(2)) if quick else (STEPS, TUNING, FRESH)
     found = contest(lambda *given: train(*given, steps), GRIDS, tuning, fresh, "validation")
-    chosen = {name: {key: method[key] for key in ("lr", "at_edge", "grid")} for name, method in found.items()}
     return {
         "steps": steps,
         "rates": len(GRIDS["adam"]),
         "tuning": len(tuning),
         "seeds": len(fresh),
         **{key: compared(found, key) for key in ("loss", "test", "error")},
-        **chosen,
+        **{name: chosen(method) for name, method in found.items()},
     }
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from mini_checkout import Checkout
 from mkdocs.exceptions import PluginError
 
 from courseware import ROOT
+from courseware.bindings import Bindings, render
 from courseware.chooser import FIELDS, PATH, Chooser, read
 
 FILE = """# a tree
@@ -93,7 +93,8 @@ def walked(chooser: Chooser, answers: tuple) -> list[str]:
 
 def test_it_agrees_with_the_optimizers_pages(ours: Chooser) -> None:
     """An outcome's learning rate lies in the range that its optimizer's page names, where both are plain numbers."""
-    rules = {entry["rule"]: str(entry["lr"]) for entry in yaml.safe_load((ROOT / "docs/optimizers/rules.yml").read_text())}
+    entries = yaml.safe_load((ROOT / "docs/optimizers/rules.yml").read_text(encoding="utf-8"))
+    rules = {entry["rule"]: str(entry["lr"]) for entry in entries}
     checked = 0
     for outcome in ours.outcomes.values():
         rule = re.findall(r"optimizers/(\w+)\.md", outcome.texts["optimizer"])[0]
@@ -125,12 +126,13 @@ def test_form_and_tree_hold_the_same(ours: Chooser) -> None:
     assert set(asked) == {question["ask"] for question in form["questions"].values()}
     for question in form["questions"].values():
         for answer in question["answers"]:
-            lead = f" → [{form['outcomes'][answer['to']]}](#outcome-{answer['to']})" if answer["to"] in form["outcomes"] else ""
+            title = form["outcomes"].get(answer["to"])
+            lead = f" → [{title}](#outcome-{answer['to']})" if title else ""
             assert re.search(rf"^ *- {re.escape(answer['text'] + lead)}$", tree, flags=re.MULTILINE)
     for id, title in form["outcomes"].items():
         card = tree.split(f'id="outcome-{id}" markdown="block">')[1].split("</div>")[0]
         assert card.strip().startswith(f"**{title}**")
-        assert [name for name in re.findall(r"^- \*\*([^*]+):\*\*", card, flags=re.MULTILINE)] == list(FIELDS.values())
+        assert re.findall(r"^- \*\*([^*]+):\*\*", card, flags=re.MULTILINE) == list(FIELDS.values())
         assert all(text in card for text in ours.outcomes[id].texts.values())
     leaves = re.findall(r"→ \[[^]]*\]\(#outcome-([\w-]+)\)", tree)
     assert sorted(leaves) == sorted(outcome.id for _, outcome in ours.paths())
@@ -186,10 +188,26 @@ def test_no_file_no_chooser(tmp_path: Path) -> None:
         ("    lr: 1\n", "", "16: outcome 1 has no 'lr'"),
         ("    lr: 1\n", "    lr: the usual one\n", "16: 'newton': 'lr' names no value to start from"),
         ("decay: 1e-4", "decay: little", "25: 'adam': 'decay' names no value to start from, and does not say none"),
-        ('why: <% cite("kingma2015adam") %> say so.', "why: We say so.", "25: 'adam': 'why' cites no paper and no measure"),
-        ('optimizer: "[Adam](../optimizers/adam.md)"', "optimizer: Adam", "25: 'adam': 'optimizer' must link to a page of"),
-        ("](../optimizers/adam.md)", "](../optimizers/adams.md)", "'optimizer' links to '../optimizers/adams.md', which is no"),
-        ("(../lab/run.ipynb#seen)", "(../lab/walk.ipynb#seen)", "16: 'newton': 'why' links to '../lab/walk.ipynb', which"),
+        (
+            'why: <% cite("kingma2015adam") %> say so.',
+            "why: We say so.",
+            "25: 'adam': 'why' cites no paper and no measure",
+        ),
+        (
+            'optimizer: "[Adam](../optimizers/adam.md)"',
+            "optimizer: Adam",
+            "25: 'adam': 'optimizer' must link to a page of",
+        ),
+        (
+            "](../optimizers/adam.md)",
+            "](../optimizers/adams.md)",
+            "'optimizer' links to '../optimizers/adams.md', which is no",
+        ),
+        (
+            "(../lab/run.ipynb#seen)",
+            "(../lab/walk.ipynb#seen)",
+            "16: 'newton': 'why' links to '../lab/walk.ipynb', which",
+        ),
         ('schedule: "[none](../schedules/none.md)"', "schedule: none", "25: 'adam': 'schedule' must link to a page"),
     ],
 )
@@ -206,34 +224,27 @@ def test_all_complaints_come_at_once(tmp_path: Path) -> None:
     assert [line.split(":")[1] for line in str(error.value).splitlines()] == ["12", "16", "25"]
 
 
-# --- in a build
+# --- on a page
 
 
-def test_in_a_build(built: Checkout) -> None:
-    page = (built.root / "docs/page.md").read_text(encoding="utf-8")
-    config = (built.root / "mkdocs.yml").read_text(encoding="utf-8")
-    text = FILE
-    for target in ("../optimizers/newton.md", "../optimizers/adam.md", "../schedules/none.md", "../lab/run.ipynb#seen"):
-        text = text.replace(target, "../optimizers/page.md" if "optimizers" in target else "../page.md")
-    text = text.replace("As in [a run](../page.md).", 'As <% num("page/quick.answer") %> runs.')
-    text = text.replace('<% cite("kingma2015adam") %> say so.', 'In <% num("page/quick.half") %> of them.')
-    built.write("docs/optimizers/page.md", "# Optimizer\n")
-    built.write("docs/chapter/choose.md", "# Choose\n\n<% chooser() %>\n")
-    built.write("mkdocs.yml", config + "  - Optimizer: optimizers/page.md\n  - Choose: chapter/choose.md\n")
+@pytest.fixture
+def bound(chooser: Chooser, monkeypatch: pytest.MonkeyPatch) -> Bindings:
+    monkeypatch.setattr("courseware.bindings.document", lambda page, example: {"results": {"answer": 42}})
+    return Bindings("choose", "chapter/choose/", tree=chooser)
 
-    assert "there is no docs/chapter/chooser.yml" in built.run("build", expect=1)
-    write(built.root / "docs", text.replace("page/quick.half", "page/quick.quarter"))
-    assert f"{PATH}:25: no 'quarter' among" in built.run("build", expect=1)
-    write(built.root / "docs", text)
-    built.run("build")
-    shown = (built.root / "site/chapter/choose/index.html").read_text(encoding="utf-8")
-    assert form_of(shown)["first"] == "task"
-    assert '<a href="#outcome-newton">Newton\'s method</a>' in shown
-    assert "<strong>Why:</strong> As 42 runs." in shown
-    assert "assets/chooser.js" in shown
-    assert "assets/chooser.js" not in (built.root / "site/page/index.html").read_text(encoding="utf-8")
-    assert not (built.root / "site/chapter/chooser.yml").exists()
-    built.write("docs/page.md", page)
-    built.write("mkdocs.yml", config)
-    for name in ("docs/optimizers/page.md", "docs/chapter/choose.md", f"docs/{PATH}"):
-        (built.root / name).unlink()
+
+def test_texts_are_asked_of_the_page(tmp_path: Path, bound: Bindings) -> None:
+    write(tmp_path, FILE.replace('<% cite("kingma2015adam") %> say so.', 'In <% num("quick.answer") %> runs.'))
+    bound.tree = read(tmp_path, PAGES)
+    assert "- **Why:** In 42 runs." in render("<% chooser() %>", bound, page="page.md")
+    assert bound.used == {("choose", "quick")}, "so the run card has it, too"
+
+
+def test_what_a_text_cannot_ask_is_said_with_its_line(bound: Bindings) -> None:
+    with pytest.raises(PluginError, match=rf"^{PATH}:25: docs/references.bib has no 'kingma2015adam'$"):
+        render("<% chooser() %>", bound, page="page.md")
+
+
+def test_a_page_without_a_tree() -> None:
+    with pytest.raises(PluginError, match=r"page\.md:3: there is no docs/chapter/chooser\.yml"):
+        render("# Choose\n\n<% chooser() %>", Bindings("choose", "choose/"), page="page.md")
