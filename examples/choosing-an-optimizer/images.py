@@ -120,7 +120,7 @@ def draw(results):
             ax.plot(best["lr"], best[key], marker="o", ms=9, mfc="none", mew=1.5, color=drawn.get_color())
             first = (rows[0]["lr"], rows[0][key])
             ax.annotate(NAMES[name], first, (8, 0), textcoords="offset points", color=drawn.get_color(), va="center")
-    above.set(xscale="log", yscale="log", ylabel="training loss", title="The same bowl, a decade apart")
+    above.set(xscale="log", yscale="log", ylabel="training loss", title="The same bowl, at another rate")
     below.set(yscale="log", xlabel="learning rate", ylabel="test errors, %")
     below.set_yticks([5, 10, 30], ["5", "10", "30"])
     below.minorticks_off()

@@ -52,6 +52,13 @@ def test_on_digits_the_two_cannot_be_told_apart_by_test_errors():
     assert abs(error["momentum"]["median"] - error["adam"]["median"]) < 1
 
 
+def test_a_tenth_of_the_best_rate_costs_more_than_the_other_optimizer():
+    fine = results("images")["fine"]
+    worst, chosen = fine["momentum"]["grid"][0], fine["momentum"]["grid"][4]
+    assert fine["momentum"]["lr"] == chosen["lr"] == pytest.approx(10 * worst["lr"])
+    assert worst["error"] - chosen["error"] > 10 > 10 * abs(fine["error"]["apart"]["gap"])
+
+
 def test_on_digits_adam_is_not_easier_to_tune():
     fine = results("images")["fine"]
     assert fine["adam"]["good"] <= fine["momentum"]["good"] + 1
