@@ -106,7 +106,8 @@ def test_fields(bibliography: Bibliography) -> None:
         (
             "averkamp2019deep",
             "Averkamp and Baader (2019)",
-            'Zoë Averkamp and Franz Baader. [Deep GPs and the "Edge" of <Chaos>](https://example.org/deep). Conf, 2019.',
+            'Zoë Averkamp and Franz Baader. [Deep GPs and the "Edge" of <Chaos>](https://example.org/deep). '
+            "Conf, 2019.",
         ),
         (
             "orsted2001a",

@@ -11,8 +11,9 @@ import yaml
 from formulas import FORMULAS
 
 import trainloop.optim
-from courseware import ROOT, citations, rule_pages
+from courseware import ROOT, citations, rule_pages, source_pages
 from courseware.engine import run_examples
+from courseware.source_pages import PageError
 
 ENTRIES = {entry["rule"]: entry for entry in rule_pages.entries()}
 
@@ -51,7 +52,7 @@ def test_every_paper_of_a_file_is_cited_on_its_page(pages, slug):
     docstring = ast.get_docstring(ast.parse((ROOT / f"trainloop/optim/{slug}.py").read_text(encoding="utf-8")))
     references = citations.read(ROOT / "docs").references
     known = [references[key].url for key in ENTRIES[slug]["papers"]]
-    papers = re.findall(r"https?://(?:arxiv|doi|openreview|jmlr|proceedings)[^\s]+?(?=[.,]?(?:\s|$))", docstring)
+    papers = re.findall(r"https?://(?:arxiv|doi|openreview|jmlr|proceedings)[^\s]+?(?=[.,:;)]?(?:\s|$))", docstring)
     assert set(papers) <= set(known)
     sources = pages[f"optimizers/{slug}.md"].partition("## Sources")[2]
     assert re.findall(r'<% cite\("(\w+)"\) %>, "', sources) == ENTRIES[slug]["papers"]
@@ -67,7 +68,7 @@ def test_a_paper_in_a_sentence_becomes_a_citation():
     text = """First et al., "One", 2001, https://example.org/1. Kingma and Ba,
     "Adam: A Method", 2015, section 7.1,
     https://arxiv.org/abs/1412.6980, show it (the rule). Code: https://example.org."""
-    assert rule_pages.cited(text, [paper()]) == (
+    assert source_pages.cited(text, [paper()]) == (
         'First et al., "One", 2001, https://example.org/1. <% cite("kingma2015adam") %>, '
         '"Adam: A Method", section 7.1, show it (the rule). Code: https://example.org.'
     )
@@ -83,8 +84,8 @@ def test_a_paper_in_a_sentence_becomes_a_citation():
 )
 def test_a_paper_that_the_file_says_otherwise(change, complaint):
     text = 'Kingma and Ba, "Adam: A Method", 2015, https://arxiv.org/abs/1412.6980.'
-    with pytest.raises(rule_pages.RuleError, match=complaint):
-        rule_pages.cited(text, [paper(**change)])
+    with pytest.raises(PageError, match=complaint):
+        source_pages.cited(text, [paper(**change)])
 
 
 def test_names_read_well(pages):
@@ -109,7 +110,7 @@ def test_a_bad_entry_is_named(tmp_path, monkeypatch, change, complaint):
     file.write_text(yaml.safe_dump([entry]), encoding="utf-8")
     (tmp_path / "trainloop").symlink_to(ROOT / "trainloop")
     monkeypatch.setattr(rule_pages, "ROOT", tmp_path)
-    with pytest.raises(rule_pages.RuleError, match=complaint):
+    with pytest.raises(PageError, match=complaint):
         rule_pages.entries()
 
 
@@ -118,12 +119,12 @@ def test_yaml_that_is_none(tmp_path, monkeypatch):
     file.parent.mkdir(parents=True)
     file.write_text("- rule: `adam`", encoding="utf-8")
     monkeypatch.setattr(rule_pages, "ROOT", tmp_path)
-    with pytest.raises(rule_pages.RuleError, match="not valid YAML"):
+    with pytest.raises(PageError, match="not valid YAML"):
         rule_pages.entries()
 
 
 def test_a_file_without_a_source(tmp_path):
     file = tmp_path / "adam.py"
     file.write_text('"""Adam.\n\nBy somebody."""\n', encoding="utf-8")
-    with pytest.raises(rule_pages.RuleError, match="names no source"):
+    with pytest.raises(PageError, match="names no source"):
         rule_pages.read(file)
