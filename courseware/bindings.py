@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, UndefinedError
 from mkdocs.exceptions import PluginError
 from mkdocs.utils import get_relative_url
@@ -40,7 +39,6 @@ DELIMITERS = {
 }
 
 
-RULES = "docs/optimizers/rules.yml"
 SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -71,12 +69,6 @@ def document(page: str, example: str) -> dict[str, Any]:
         known = sorted(p.stem for p in (ROOT / "examples" / page).glob("*.py"))
         raise BindingError(f"no example {example!r} has run for this page (examples/{page}/ holds {known})")
     return _read(path, path.stat().st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=1)
-def _rules(changed: int) -> dict[str, dict[str, Any]]:
-    entries = yaml.safe_load((ROOT / RULES).read_text(encoding="utf-8"))
-    return {entry["rule"]: entry for entry in entries}
 
 
 def look_up(results: Any, path: str) -> Any:
@@ -214,6 +206,7 @@ class Bindings:
     lab: str = ""
     compare: Callable[[], list[dict[str, Any]]] | None = None  # every optimizer's row, from rule_pages
     used: set[tuple[str, str]] = field(default_factory=set)
+    _rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def _find(self, name: str) -> tuple[str, str, str, dict[str, Any]]:
         """Split `[page/]example[.rest]` into page, example, rest and what the example wrote."""
@@ -356,6 +349,21 @@ class Bindings:
             for row in rows
         ]
 
+    def optimizer(self, rule: str, about: str) -> str:
+        """One cell of that table: what is measured of an optimizer, or said of it in a word.
+
+        Args:
+            rule: the name of its file.
+            about: a column: `typical_lr`, `bytes`, `good_for`, …
+        """
+        if not self._rows:
+            self._rows |= {row["address"]: row for row in self.optimizers()}
+        cell = look_up(self._rows, f"optimizers/{rule}/")
+        value = look_up(cell, about)
+        if isinstance(value, Cell):
+            return value.html
+        return "–" if value is None else format_value(value, ".2g" if isinstance(value, float) else "")
+
     def downloads(self, name: str) -> str:
         """Links to an example's script, notebook, numbers and, with a repository, Colab."""
         page, example, _, _ = self._find(name)
@@ -443,17 +451,6 @@ class Bindings:
         """Every term of the glossary, for the one page that shows them."""
         return self.terms.listing()
 
-    def advice(self, rule: str, about: str) -> str:
-        """What docs/optimizers/rules.yml says of an optimizer: its `lr`, its `use`, …"""
-        advice = _rules((ROOT / RULES).stat().st_mtime_ns)
-        if rule not in advice or about not in advice[rule]:
-            raise BindingError(f"{RULES} says nothing about {about!r} of {rule!r}")
-        if "<%" in advice[rule][about]:
-            raise BindingError(
-                f"{RULES}: {about!r} of {rule!r} asks for something itself, and has its place on one page"
-            )
-        return str(advice[rule][about])
-
     def cite(self, key: str, text: str = "") -> str:
         """A link to a reference: its authors and year, or a text of the page's own."""
         return self.reference(key).link(self._link(BIBLIOGRAPHY.replace(".md", "/")), text)
@@ -472,7 +469,7 @@ class Bindings:
     def names(self) -> dict[str, Any]:
         """What the page's templates see."""
         names = ["value", "num", "calc", "figure", "stepper", "table", "downloads", "run_card", "glossary"]
-        names += ["advice", "cite", "bibliography", "optimizers"]
+        names += ["cite", "bibliography", "optimizer", "optimizers"]
         if self.lab:
             names += ["is_recorded", "record", "record_value", "recorded"]
         return {name: getattr(self, name) for name in names}

@@ -2,7 +2,7 @@
 
     python examples/quick-reference/mistakes.py
 
-The same small network on scikit-learn's digits, right and wrong, with five seeds each. Takes four seconds.
+The same small network on scikit-learn's digits, right and wrong, with five seeds each. Takes three seconds.
 """
 
 import math

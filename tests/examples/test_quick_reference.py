@@ -15,7 +15,7 @@ from courseware.bindings import document
 from courseware.engine import run_examples
 
 PAGE = ROOT / "docs" / "quick-reference.md"
-ROW = re.compile(r"^\| \[[^\]]+\]\(optimizers/(?P<rule>\w+)\.md\) \| (?P<line>.+?) \| <% advice\(", re.MULTILINE)
+ROW = re.compile(r"^\| \[[^\]]+\]\(optimizers/(?P<rule>\w+)\.md\) \| (?P<line>.+?) \| <% optimizer\(", re.MULTILINE)
 CASES = re.compile(r"\\begin\{cases\}(.*?)\\end\{cases\}")
 
 
