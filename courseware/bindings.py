@@ -25,7 +25,7 @@ from mkdocs.utils import get_relative_url
 
 from courseware import ROOT
 from courseware.citations import PAGE as BIBLIOGRAPHY
-from courseware.citations import Bibliography
+from courseware.citations import Bibliography, Reference
 from courseware.example import RECORDED, RESULTS, SCHEMES
 from courseware.glossary import Glossary
 
@@ -437,8 +437,12 @@ class Bindings:
 
     def cite(self, key: str, text: str = "") -> str:
         """A link to a reference: its authors and year, or a text of the page's own."""
+        return self.reference(key).link(self._link(BIBLIOGRAPHY.replace(".md", "/")), text)
+
+    def reference(self, key: str) -> Reference:
+        """The entry with this key."""
         try:
-            return self.references.link(key, self._link(BIBLIOGRAPHY.replace(".md", "/")), text)
+            return self.references.references[key]
         except KeyError:
             raise BindingError(f"docs/references.bib has no {key!r}") from None
 
