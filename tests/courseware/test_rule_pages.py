@@ -10,6 +10,7 @@ import yaml
 import trainloop.optim
 from courseware import ROOT, rule_pages
 from courseware.engine import run_examples
+from courseware.source_pages import PageError
 
 ENTRIES = {entry["rule"]: entry for entry in rule_pages.entries()}
 
