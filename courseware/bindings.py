@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
 from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, UndefinedError
 from mkdocs.exceptions import PluginError
 from mkdocs.utils import get_relative_url
@@ -41,6 +42,7 @@ DELIMITERS = {
 }
 
 
+RULES = "docs/optimizers/rules.yml"
 SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -71,6 +73,12 @@ def document(page: str, example: str) -> dict[str, Any]:
         known = sorted(p.stem for p in (ROOT / "examples" / page).glob("*.py"))
         raise BindingError(f"no example {example!r} has run for this page (examples/{page}/ holds {known})")
     return _read(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _rules(changed: int) -> dict[str, dict[str, Any]]:
+    entries = yaml.safe_load((ROOT / RULES).read_text(encoding="utf-8"))
+    return {entry["rule"]: entry for entry in entries}
 
 
 def look_up(results: Any, path: str) -> Any:
@@ -438,6 +446,17 @@ class Bindings:
         """Every term of the glossary, for the one page that shows them."""
         return self.terms.listing()
 
+    def advice(self, rule: str, about: str) -> str:
+        """What docs/optimizers/rules.yml says of an optimizer: its `lr`, its `use`, …"""
+        advice = _rules((ROOT / RULES).stat().st_mtime_ns)
+        if rule not in advice or about not in advice[rule]:
+            raise BindingError(f"{RULES} says nothing about {about!r} of {rule!r}")
+        if "<%" in advice[rule][about]:
+            raise BindingError(
+                f"{RULES}: {about!r} of {rule!r} asks for something itself, and has its place on one page"
+            )
+        return str(advice[rule][about])
+
     def cite(self, key: str, text: str = "") -> str:
         """A link to a reference: its authors and year, or a text of the page's own."""
         return self.reference(key).link(self._link(BIBLIOGRAPHY.replace(".md", "/")), text)
@@ -462,7 +481,7 @@ class Bindings:
     def names(self) -> dict[str, Any]:
         """What the page's templates see."""
         names = ["value", "num", "calc", "figure", "stepper", "table", "downloads", "run_card", "glossary"]
-        names += ["cite", "bibliography", "optimizers", "chooser"]
+        names += ["advice", "cite", "bibliography", "optimizers", "chooser"]
         if self.lab:
             names += ["is_recorded", "record", "record_value", "recorded"]
         return {name: getattr(self, name) for name in names}
