@@ -85,7 +85,7 @@ def look_up(results: Any, path: str) -> Any:
 
 
 def format_value(value: Any, spec: str) -> str:
-    """A scalar as the page shows it, with a true minus sign and ×10ⁿ instead of `e`.
+    """A scalar as the page shows it, with a true minus sign and ×10ⁿ instead of `e`, left out where n is 0.
 
     Raises:
         BindingError: the value is missing, not finite, or not a scalar.
@@ -100,7 +100,9 @@ def format_value(value: Any, spec: str) -> str:
     if isinstance(value, str):
         return html.escape(text)
     mantissa, e, exponent = text.partition("e")
-    if e:
+    if e and int(exponent) == 0:
+        text = mantissa
+    elif e:
         text = f"{mantissa} × 10<sup>{int(exponent)}</sup>"
     return text.replace("-", "−")
 

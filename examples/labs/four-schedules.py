@@ -27,11 +27,9 @@
 
 # %%
 from itertools import combinations
-from math import sqrt
 
 import matplotlib.pyplot as plt
 import torch
-from scipy.stats import t as student
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
@@ -41,7 +39,7 @@ from trainloop.callbacks import Callback
 from trainloop.checkpoint import Checkpoints
 from trainloop.figures import colour, label_ends, line
 from trainloop.fit import fit
-from trainloop.lab import setting, show, spread, sweep
+from trainloop.lab import paired, setting, show, spread, sweep
 from trainloop.loop import evaluate
 from trainloop.models import MLP, ResNet18
 from trainloop.optim import SGD
@@ -407,19 +405,6 @@ show(
 
 
 # %%
-def paired(first, second, comparisons=1):
-    gaps = torch.tensor(first).double() - torch.tensor(second).double()
-    n, middle = len(gaps), gaps.mean().item()
-    wide = student.ppf(1 - 0.025 / comparisons, n - 1)
-    half = float(wide) * gaps.std().item() / sqrt(n)
-    return {
-        "gap": middle,
-        "low": middle - half,
-        "high": middle + half,
-        "separable": "yes" if abs(middle) > half else "no",
-    }
-
-
 def compare(measure):
     runs = {
         name: found[measure]["runs"]
@@ -441,7 +426,7 @@ results["rows"] = [
 medians = [row["median"] / 100 for row in results["rows"]]
 results["range"] = {"accuracy": max(medians) - min(medians)}
 results["separable"] = {
-    measure: sum(row["separable"] == "yes" for row in rows)
+    measure: sum(row["separable"] for row in rows)
     for measure, rows in results["pairs"].items()
 }
 results["both"] = [
@@ -450,9 +435,9 @@ results["both"] = [
         "points": 100 * accuracy["gap"],
         "points_low": 100 * accuracy["low"],
         "points_high": 100 * accuracy["high"],
-        "accuracy_separable": accuracy["separable"],
+        "accuracy_separable": "yes" if accuracy["separable"] else "no",
         "loss": loss["gap"],
-        "loss_separable": loss["separable"],
+        "loss_separable": "yes" if loss["separable"] else "no",
     }
     for accuracy, loss in zip(*results["pairs"].values(), strict=True)
 ]
@@ -658,7 +643,7 @@ for epoch, loss in enumerate([0.9, 0.8, 0.85, 0.84, 0.83, 0.82, 0.7], 1):
 #
 # <% table("four-schedules.costs", {"mistake": "mistake", "right": ("right, %", ".1f"), "wrong": ("wrong, %", ".1f"), "cost": ("cost", ".2f"), "low": ("from", ".2f"), "high": ("to", ".2f")}, caption="Median test accuracy, and the mean cost in percentage points over five seeds, with its 95 % interval") %>
 #
-# OneCycleLR stepped per epoch never leaves its warm-up: its largest rate was <% calc(100 * value("four-schedules.mistakes.one_cycle_per_epoch.curve.lr") | max / value("four-schedules.schedules.one_cycle.lr"), ".1f") %> % of the peak. StepLR stepped per batch has lost all but a thousandth of its rate after <% calc(3 * (value("four-schedules.epochs") // 3), "d") %> updates, and the network stands still for the rest. Stepped per batch, the cosine becomes a wave of <% calc(2 * value("four-schedules.epochs"), "d") %> updates, up and down through the whole run: half the rate on average, and where it stands when the run ends is chance. <%% if value("four-schedules.mistakes.cosine_per_batch.cost.separable") == "no" %%>What that costs, five seeds cannot say; it is the mistake that a curve of losses will not show you.<%% else %%>It is the mistake that is hardest to see in a curve of losses.<%% endif %%> Past its end the cosine rises again to where it began. It does not restart with a jump; that is CosineAnnealingWarmRestarts.
+# OneCycleLR stepped per epoch never leaves its warm-up: its largest rate was <% calc(100 * value("four-schedules.mistakes.one_cycle_per_epoch.curve.lr") | max / value("four-schedules.schedules.one_cycle.lr"), ".1f") %> % of the peak. StepLR stepped per batch has lost all but a thousandth of its rate after <% calc(3 * (value("four-schedules.epochs") // 3), "d") %> updates, and the network stands still for the rest. Stepped per batch, the cosine becomes a wave of <% calc(2 * value("four-schedules.epochs"), "d") %> updates, up and down through the whole run: half the rate on average, and where it stands when the run ends is chance. <%% if not value("four-schedules.mistakes.cosine_per_batch.cost.separable") %%>What that costs, five seeds cannot say; it is the mistake that a curve of losses will not show you.<%% else %%>It is the mistake that is hardest to see in a curve of losses.<%% endif %%> Past its end the cosine rises again to where it began. It does not restart with a jump; that is CosineAnnealingWarmRestarts.
 
 # %% [markdown]
 # ## At full size

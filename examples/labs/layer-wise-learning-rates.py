@@ -45,7 +45,7 @@ from trainloop.checkpoint import Checkpoints
 from trainloop.data import find_cifar10, mnist5k, stratified_split
 from trainloop.figures import colour, label_ends, line
 from trainloop.fit import fit
-from trainloop.lab import setting, show, spread, sweep
+from trainloop.lab import paired, setting, show, spread, sweep
 from trainloop.param_groups import (
     describe_groups,
     find_blocks,
@@ -461,29 +461,18 @@ for per_class in PER_CLASS:
 
 
 # %%
-STUDENT = {2: 12.71, 3: 4.30, 5: 2.78, 6: 2.57, 10: 2.26}[len(FRESH)]
-
-
-def difference(a, b):
-    """Mean difference of runs with the same seeds, and its 95 % margin."""
-    apart = torch.tensor(a, dtype=torch.float64) - torch.tensor(b)
-    margin = STUDENT * apart.std() / len(apart) ** 0.5
-    return {"mean": apart.mean().item(), "margin": margin.item()}
-
-
 results["rows"] = []
 for per_class, found in zip(PER_CLASS, results["found"], strict=True):
-    apart = difference(found["layerwise"]["tests"], found["uniform"]["tests"])
-    clear = abs(apart["mean"]) > apart["margin"]
-    better = "layerwise" if apart["mean"] > 0 else "uniform"
+    apart = paired(found["layerwise"]["tests"], found["uniform"]["tests"])
+    better = "layerwise" if apart["gap"] > 0 else "uniform"
     results["rows"].append(
         {
             "per_class": per_class,
             **{name: one["mean"] for name, one in found.items()},
             **{f"{name}_lr": one["lr"] for name, one in found.items()},
-            "apart": 100 * apart["mean"],
+            "apart": 100 * apart["gap"],
             "margin": 100 * apart["margin"],
-            "separable": better if clear else "neither",
+            "separable": better if apart["separable"] else "neither",
         }
     )
 MIDDLE = len(PER_CLASS) // 2
@@ -637,7 +626,7 @@ results["trap"] = []
 for per_class, found in zip(PER_CLASS, results["found"], strict=True):
     kept = found["frozen"]
     lost = report("trap", per_class, kept["lr"])
-    apart = difference(lost["tests"], kept["tests"])
+    apart = paired(lost["tests"], kept["tests"])
     results["trap"].append(
         {
             "per_class": per_class,
@@ -648,7 +637,7 @@ for per_class, found in zip(PER_CLASS, results["found"], strict=True):
             "lost_weights": max(
                 v for k, v in lost["moved"].items() if k != "head"
             ),
-            "apart": 100 * apart["mean"],
+            "apart": 100 * apart["gap"],
             "margin": 100 * apart["margin"],
         }
     )
@@ -713,14 +702,14 @@ groups = per_tensor("", new_head(0), 1.0)
 tensors = report(
     "per-tensor", PER_CLASS[MIDDLE], blocks["lr"], grouped=per_tensor
 )
-apart = difference(tensors["tests"], blocks["tests"])
+apart = paired(tensors["tests"], blocks["tests"])
 results["per_tensor"] = {
     "tensors": len(groups),
     "first": groups[0]["lr"],
     "head": groups[-2]["lr"],
     "mean": tensors["mean"],
     "stem": tensors["moved"]["stem"],
-    "apart": 100 * apart["mean"],
+    "apart": 100 * apart["gap"],
     "margin": 100 * apart["margin"],
 }
 print(describe_groups([groups[0], groups[1], groups[-2], groups[-1]]))

@@ -44,7 +44,7 @@ from trainloop.checkpoint import Checkpoints
 from trainloop.data import digits, find_cifar10, stratified_split
 from trainloop.figures import colour, label_ends, line
 from trainloop.fit import fit
-from trainloop.lab import setting, show, spread, sweep
+from trainloop.lab import paired, setting, show, spread, sweep
 from trainloop.lr_finder import LRFinder
 from trainloop.models import ResNet18
 from trainloop.sampler import ShuffledBatches
@@ -664,16 +664,6 @@ def first_seen(found, level):
     return {"accuracy": level, "epoch": epoch, "seconds": second}
 
 
-STUDENT = {2: 12.71, 3: 4.30, 5: 2.78, 6: 2.57, 10: 2.26}[len(FRESH)]
-
-
-def difference(a, b):
-    """Mean difference of runs with the same seeds, and its 95 % margin."""
-    apart = torch.tensor(a, dtype=torch.float64) - torch.tensor(b)
-    margin = STUDENT * apart.std() / len(apart) ** 0.5
-    return {"mean": apart.mean().item(), "margin": margin.item()}
-
-
 once = results["schedules"]["one_cycle"]
 at_found = [curve(train("one_cycle", FOUND, seed)[1])[-1] for seed in TUNING]
 results["found"] = {"lr": FOUND, "validation": spread(at_found)["median"]}
@@ -681,12 +671,11 @@ results["seen"] = [first_seen(once, level) for level in TARGETS]
 results["apart"], results["separable"] = {}, {}
 for name in ("constant", "cosine"):
     other = results["schedules"][name]
-    apart = difference(once["tests"], other["tests"])
+    apart = paired(once["tests"], other["tests"])
     results["apart"][name] = apart
-    clear = abs(apart["mean"]) > apart["margin"]
-    better = "one_cycle" if apart["mean"] > 0 else name
-    results["separable"][name] = better if clear else "neither"
-    print(f"one cycle - {name}: {apart['mean']:+.4f} ± {apart['margin']:.4f}")
+    better = "one_cycle" if apart["gap"] > 0 else name
+    results["separable"][name] = better if apart["separable"] else "neither"
+    print(f"one cycle - {name}: {apart['gap']:+.4f} ± {apart['margin']:.4f}")
 results["rows"] = [
     {
         "schedule": LABELS[name],
@@ -708,7 +697,7 @@ results["rows"] = [
 #
 # **Which rates they bear.** At a peak of <% num("super-convergence.lrs.3", "g") %> the one-cycle run has <% num("super-convergence.schedules.one_cycle.grid.3", ".2f") %>, the cosine <% num("super-convergence.schedules.cosine.grid.3", ".2f") %>, the constant rate <% num("super-convergence.schedules.constant.grid.3", ".2f") %>. The cosine has the same average rate; what it lacks is the way up: it makes its first step at the full rate.
 #
-# **Which is better.** The one-cycle runs differ from the constant rate by <% calc(100 * value("super-convergence.apart.constant.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.apart.constant.margin"), ".1f") %> points of test accuracy, and from the cosine by <% calc(100 * value("super-convergence.apart.cosine.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.apart.cosine.margin"), ".1f") %> (means over the same seeds, with their 95 % margins). <%% if value("super-convergence.separable.cosine") == "neither" %%>Cosine and one cycle cannot be told apart here.<%% elif value("super-convergence.separable.cosine") == "cosine" %%>Small as it is, that is a lead of the cosine's. At the rate that is best for it, it needs no warm-up.<%% else %%>The cycle is ahead of the cosine.<%% endif %%> Bearing a higher rate is not the same as profiting from it: at the rate that is best for it, the cycle does no more than the cosine does at its own.
+# **Which is better.** The one-cycle runs differ from the constant rate by <% calc(100 * value("super-convergence.apart.constant.gap"), "+.1f") %> ± <% calc(100 * value("super-convergence.apart.constant.margin"), ".1f") %> points of test accuracy, and from the cosine by <% calc(100 * value("super-convergence.apart.cosine.gap"), "+.1f") %> ± <% calc(100 * value("super-convergence.apart.cosine.margin"), ".1f") %> (means over the same seeds, with their 95 % margins). <%% if value("super-convergence.separable.cosine") == "neither" %%>Cosine and one cycle cannot be told apart here.<%% elif value("super-convergence.separable.cosine") == "cosine" %%>Small as it is, that is a lead of the cosine's. At the rate that is best for it, it needs no warm-up.<%% else %%>The cycle is ahead of the cosine.<%% endif %%> Bearing a higher rate is not the same as profiting from it: at the rate that is best for it, the cycle does no more than the cosine does at its own.
 #
 # **How much faster.** <%% if value("super-convergence.long.reached") is none %%>The constant rate does not get to <% num("super-convergence.long.target", ".3f") %> within <% num("super-convergence.long.epochs", "d") %> epochs.<%% else %%>The constant rate reaches the <% num("super-convergence.long.target", ".3f") %> of the one-cycle run after <% num("super-convergence.long.reached", "d") %> epochs instead of <% num("super-convergence.epochs", "d") %>: a factor of <% num("super-convergence.long.factor", ".1f") %>.<%% endif %%> The paper's factor was eight, for a network of 56 layers; this one has three, and is no evidence against theirs. Given all its <% num("super-convergence.long.epochs", "d") %> epochs, the constant rate ends at a test accuracy of <% num("super-convergence.long.mean", ".3f") %>. A short cycle is for when you are short of time.
 #
@@ -800,15 +789,15 @@ for seed in FRESH:
         ),
     )
     steady.append(on_test(model))
-apart = difference(right["tests"], steady)
+apart = paired(right["tests"], steady)
 results["momentum"] = apart | {
     "mean_steady": sum(steady) / len(steady),
-    "clear": "yes" if abs(apart["mean"]) > apart["margin"] else "no",
+    "clear": "yes" if apart["separable"] else "no",
 }
-print(f"cycled - steady: {apart['mean']:+.4f} ± {apart['margin']:.4f}")
+print(f"cycled - steady: {apart['gap']:+.4f} ± {apart['margin']:.4f}")
 
 # %% [markdown] tags=["solution"]
-# With momentum held at 0.9 the mean test accuracy is <% num("super-convergence.momentum.mean_steady", ".3f") %>. Cycled minus steady, seed by seed: <% calc(100 * value("super-convergence.momentum.mean"), "+.1f") %> ± <% calc(100 * value("super-convergence.momentum.margin"), ".1f") %> points. <%% if value("super-convergence.momentum.clear") == "no" %%>That is not separable. It is no proof that the cycle of the momentum does nothing; it says that these runs are too few to show what it does.<%% else %%>That is more than chance. The usual wrong turn is to stop here: the peak was chosen with the momentum cycled, and a fair comparison gives the steady one a grid of its own.<%% endif %%>
+# With momentum held at 0.9 the mean test accuracy is <% num("super-convergence.momentum.mean_steady", ".3f") %>. Cycled minus steady, seed by seed: <% calc(100 * value("super-convergence.momentum.gap"), "+.1f") %> ± <% calc(100 * value("super-convergence.momentum.margin"), ".1f") %> points. <%% if value("super-convergence.momentum.clear") == "no" %%>That is not separable. It is no proof that the cycle of the momentum does nothing; it says that these runs are too few to show what it does.<%% else %%>That is more than chance. The usual wrong turn is to stop here: the peak was chosen with the momentum cycled, and a fair comparison gives the steady one a grid of its own.<%% endif %%>
 
 # %% [markdown]
 # ## Summary

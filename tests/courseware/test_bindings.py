@@ -23,6 +23,7 @@ from courseware.bindings import BindingError, Bindings, format_value, look_up, p
         (1234567, ",d", "1,234,567"),
         (6.5e-11, ".0e", "6 × 10<sup>−11</sup>"),
         (1.25e7, ".1e", "1.2 × 10<sup>7</sup>"),
+        (1.53, ".1e", "1.5"),
         (0.0253, ".1%", "2.5%"),
         ("SGD", "", "SGD"),
         ("<b>", "", "&lt;b&gt;"),

@@ -220,12 +220,9 @@ def test_what_is_wrong_in_a_cell_stops_the_run(tmp_path, text, complaint):
     ],
 )  # fmt: skip
 def test_the_shape_of_an_experiment(text, complaint):
-    found = lab_pages.check(percent.page_markdown(text), percent.front_matter(text), text)
-    assert [words for _, words in found if complaint not in words] == []
-    if complaint:
-        assert any(complaint in words for _, words in lab_pages.check(
-            percent.page_markdown(text), percent.front_matter(text), text
-        ))  # fmt: skip
+    found = [words for _, words in lab_pages.check(percent.page_markdown(text), percent.front_matter(text), text)]
+    assert all(complaint in words for words in found)
+    assert bool(found) == bool(complaint)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,55 @@ def test_each_breakage_is_named(post):
         assert any(words in text for _, text in check(bad_body, bad_meta, slug)), words
 
 
+CHAPTER = """# Title
+
+Words.
+
+## Something
+
+More words.
+
+## Summary
+
+What was seen.
+
+**Up next:** [The next](next.md). What does it answer?
+"""
+CHAPTER_META = {
+    "title": "Title",
+    "section": 1,
+    "description": "A page.",
+    "objectives": ["see", "measure", "choose"],
+    "prerequisites": [],
+    "examples": [],
+}
+
+
+def test_a_page_of_the_chapter():
+    assert check(CHAPTER, CHAPTER_META, "title") == []
+
+
+@pytest.mark.parametrize("key", [key for key in CHAPTER_META if key not in ("section", "objectives")])
+def test_a_page_of_the_chapter_names_what_it_is(key):
+    meta = {name: value for name, value in CHAPTER_META.items() if name != key}
+    assert [text for _, text in check(CHAPTER, meta, "title")] == [f"front matter lacks {key!r}"]
+
+
+@pytest.mark.parametrize(
+    ("page", "meta", "words"),
+    [
+        (CHAPTER, {"objectives": ["one"]}, "three to five objectives"),
+        (CHAPTER, {"examples": ["nothing"]}, "no examples/title/nothing.py"),
+        (CHAPTER.replace("## Summary", "## End"), {}, 'ends with the section "Summary"'),
+        (CHAPTER + "\n## More\n", {}, 'ends with the section "Summary"'),
+        (CHAPTER.replace("**Up next:**", "Next:"), {}, "a summary ends with"),
+        (CHAPTER.replace("Words.", "```python\nx = 1\n```"), {}, "Python is typed here"),
+    ],
+)
+def test_what_a_page_of_the_chapter_lacks_is_named(page, meta, words):
+    assert any(words in text for _, text in check(page, CHAPTER_META | meta, "title"))
+
+
 def test_what_is_no_breakage(post):
     meta, body, slug = post
     folded = after("## Intuition", body, f'??? note "More"\n\n    {FIGURE}')

@@ -16,9 +16,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ttest_rel
 
 from trainloop import lab
-from trainloop.lab import VARIABLE, Shown, Sweep, setting, show, spread, sweep
+from trainloop.lab import VARIABLE, Shown, Sweep, paired, setting, show, spread, sweep
 
 PNG = b"\x89PNG\r\n"
 
@@ -141,6 +142,52 @@ def test_spread_is_numpys_quantiles(values):
 def test_spread_refuses_what_has_none(values):
     with pytest.raises(ValueError, match="finite"):
         spread(values)
+
+
+SCORES = st.floats(-100, 100, allow_subnormal=False)
+
+
+@given(st.lists(st.tuples(SCORES, SCORES), min_size=2, max_size=12), st.integers(1, 20))
+def test_paired_is_scipys_paired_test(pairs, comparisons):
+    first, second = map(list, zip(*pairs, strict=True))
+    gaps = np.subtract(first, second)
+    found = paired(first, second, comparisons=comparisons)
+    assert found["gap"] == pytest.approx(gaps.mean(), abs=1e-9)
+    assert (found["low"], found["high"]) == (found["gap"] - found["margin"], found["gap"] + found["margin"])
+    assert found["separable"] == (found["low"] > 0 or found["high"] < 0)
+    if gaps.std() > 1e-6:
+        test = ttest_rel(first, second)
+        interval = test.confidence_interval(1 - 0.05 / comparisons)
+        assert (found["low"], found["high"]) == pytest.approx((interval.low, interval.high), rel=1e-6, abs=1e-6)
+
+
+def test_paired_ignores_what_a_seed_does_to_both():
+    seeds = [0.0, 10.0, -4.0, 7.0]
+    found = paired([0.1 + seed for seed in seeds], [0.2 + seed for seed in seeds])
+    assert found["gap"] == pytest.approx(-0.1)
+    assert found["margin"] == pytest.approx(0, abs=1e-12)
+    assert found["separable"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "comparisons", "complaint"),
+    [
+        ([1.0, 2.0], [1.0], 1, "got 2 and 1"),
+        ([1.0], [1.0], 1, "at least 2"),
+        ([1.0, math.nan], [1.0, 2.0], 1, "must be finite"),
+        ([1.0, 2.0], [1.0, math.inf], 1, "must be finite"),
+        ([1.0, 2.0], [1.0, 2.0], 0, "comparisons must be >= 1, got 0"),
+    ],
+)
+def test_paired_refuses(first, second, comparisons, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        paired(first, second, comparisons=comparisons)
+
+
+def test_paired_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    with pytest.raises(ImportError, match="pip install scipy"):
+        paired([1.0, 2.0], [2.0, 3.0])
 
 
 def test_sweep_takes_the_rate_with_the_best_median():
