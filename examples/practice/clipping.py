@@ -118,6 +118,7 @@ def run(quick=False):
             "loss": statistics.median(ends),
             "best": min(ends),
             "worst": max(ends),
+            "blew_up": sum(end == 100.0 for end in ends),
             "learned": sum(end < 2.1 for end in ends),
         })
         results["watched"][name] = {
@@ -139,7 +140,7 @@ def draw(results):
         if name != "unclipped":
             ax.plot(after, color=ink, lw=1.6, label="after")
             ax.legend(loc="upper right", ncols=2, borderaxespad=0, handlelength=1.4, columnspacing=1)
-        ax.set(yscale="log", ylabel="gradient norm", title=LABELS[name].capitalize())
+        ax.set(yscale="log", ylabel="gradient norm", title=LABELS[name].capitalize(), ylim=(0.03, 3e3))
     axes[-1].set_xlabel("step")
     return figure
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from trainloop.data import digits, stratified_split
 from trainloop.figures import colour, line
+from trainloop.lab import spread
 from trainloop.loop import evaluate, train_epoch
 from trainloop.lr_finder import LRFinder
 from trainloop.models import MLP
@@ -71,11 +72,6 @@ def train(lr, seed, epochs):
         train_epoch(model, cross_entropy, optimizer, batches)
     loss = evaluate(model, cross_entropy, [(x_val, y_val)])
     return min(loss, 10.0) if math.isfinite(loss) else 10.0
-
-
-def spread(values):
-    low, *_, high = statistics.quantiles(values, n=10, method="inclusive")
-    return {"low": low, "median": statistics.median(values), "high": high}
 
 
 # --8<-- [start:shallow]
@@ -164,7 +160,7 @@ def draw(results):
     for name, text, concept in marks:
         for ax in (top, bottom):
             ax.axvline(named[name], **line(concept) | {"lw": 1.2})
-        right = name == "steepest"
+        right = name != "valley"
         bottom.annotate(
             text, (named[name], 0.045), xytext=(4 if right else -4, 0), textcoords="offset points",
             ha="left" if right else "right", va="bottom", color=colour(concept),

@@ -133,14 +133,14 @@ def draw(results):
             lines.append((shown, "the other four" if way == "float32" else "bfloat16\nweights"))
     top.set(xlabel="step", ylabel="loss", title="Four of five ways draw one curve")
     top.set_xlim(0, results["steps"] * 1.3)
-    label_ends(top, lines)
+    label_ends(top, lines, gap=26)
     lines = []
     for way, ends in results["small"].items():
         ink, dashes = INKS[way]
         shown = [math.nan if e is None else e for e in ends]
         bottom.plot(results["powers"], shown, color=colour(ink), linestyle=dashes, lw=2, marker="o", ms=3.5, label=way)
     bottom.set(yscale="log", xlabel="loss multiplied by 2 to the minus …", ylabel="loss, factor divided out")
-    bottom.set_title("Small gradients: float16 falls off, then the scaled")
+    bottom.set_title("Small gradients: float16 falls off first")
     bottom.legend(loc="upper left")
     return figure
 

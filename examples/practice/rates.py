@@ -76,10 +76,10 @@ def draw(results):
         at = range(1, results["tensors"] + 1)
         (shown,) = ax.plot(at, results[key], color=colour(concept), linestyle=dashes, drawstyle="steps-mid")
         lines.append((shown, text))
-    ax.set(yscale="log", xlabel="tensor, from the input to the output", ylabel="learning rate")
+    ax.set(yscale="log", ylim=(1e-10, 1e-2), xlabel="tensor, from the input to the output", ylabel="learning rate")
     ax.set_title("Counting tensors freezes what it should slow")
     ax.set_xlim(0, results["tensors"] * 1.28)
-    label_ends(ax, lines, gap=28)
+    label_ends(ax, lines, gap=30)
     return figure
 
 

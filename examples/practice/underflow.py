@@ -17,7 +17,7 @@ from trainloop.optim import AdamW
 from trainloop.sampler import shuffled
 from trainloop.window import autocasting
 
-EPOCHS, BATCH = 16, 64
+EPOCHS, BATCH = 12, 64
 FACTORS = {"1": 1.0, "256": 2.0**8, "65,536": 2.0**16}
 
 x, y, _, _ = digits()
@@ -57,7 +57,7 @@ def run(quick=False):
     epochs = 2 if quick else EPOCHS
     torch.manual_seed(0)
     model = MLP([64, 128, 128, 10])
-    optimizer = AdamW(model.parameters(), lr=3e-3)
+    optimizer = AdamW(model.parameters(), lr=1e-2)
     half = torch.finfo(torch.float16)
     brain = torch.finfo(torch.bfloat16)
     results = {
@@ -108,7 +108,7 @@ def draw(results):
         lines.append((shown, f"× {name}"))
     bottom.set(xlabel="epoch", ylabel="lost entries, %", title="A factor on the loss brings them back")
     bottom.set_xlim(0, results["epochs"] * 1.2)
-    label_ends(bottom, lines)
+    label_ends(bottom, lines, gap=15)
     return figure
 
 
