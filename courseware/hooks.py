@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,26 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from mkdocs.utils.meta import get_data
 
-from courseware import ROOT, bindings, citations, glossary, lab_pages, notebooks, pages, percent, rule_pages, take_home
+from courseware import (
+    ROOT,
+    bindings,
+    citations,
+    glossary,
+    lab_pages,
+    notebooks,
+    pages,
+    percent,
+    rule_pages,
+    schedule_pages,
+    take_home,
+)
 from courseware.build import PREPARED
 from courseware.engine import BuildError, output_folder, run_examples, scripts, warm_up
 from courseware.example import SCHEMES, is_lab
 from courseware.fonts import write_fonts
 from courseware.mathml import render_page
 from courseware.slim import without_unused
+from courseware.source_pages import PageError
 
 WORDS_PER_MINUTE = 200  # of prose with formulas in it
 
@@ -79,6 +93,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     orphans = pages.examples_without_page(Path(config.docs_dir))
     if orphans:
         raise PluginError(f"examples/ has folders that are no page's name: {orphans}")
+    references = citations.read(Path(config.docs_dir))
     for script in scripts():
         page, example, out = script.parent.name, script.stem, output_folder(script)
         for figure in bindings.document(page, example)["figures"]:
@@ -89,7 +104,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         source = script.read_text(encoding="utf-8")
         if is_lab(script):
             files.append(lab_pages.generated(script, config))
-            bound = take_home.TakenHome("labs", "", lab=example)
+            bound = take_home.TakenHome("labs", "", references=references, lab=example)
             book = take_home.notebook(script, bound, repo_url=config.repo_url or "", site_url=config.site_url or "")
             contents = {"py": take_home.script(book), "ipynb": notebooks.text(book)}
         else:
@@ -101,16 +116,22 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         for kind, content in contents.items():
             name = bindings.download_asset(page, example, kind)
             files.append(File.generated(config, name, content=content))
-    if (Path(config.docs_dir) / rule_pages.FOLDER).is_dir():
-        try:
-            generated = rule_pages.pages()
-        except (rule_pages.RuleError, bindings.BindingError) as error:
-            raise PluginError(str(error)) from None
-        _generated.clear()
-        _generated.update(generated)
-        for name, content in generated.items():
-            files.append(File.generated(config, name, content=content))
+    _generated.clear()
+    for kind in (rule_pages, schedule_pages):
+        if (Path(config.docs_dir) / kind.FOLDER).is_dir():
+            _add_pages(kind.pages, files, config)
     return files
+
+
+def _add_pages(make: Callable[[], dict[str, str]], files: Files, config: MkDocsConfig) -> None:
+    """Add pages that are made from a source of their own."""
+    try:
+        generated = make()
+    except (PageError, bindings.BindingError) as error:
+        raise PluginError(str(error)) from None
+    _generated.update(generated)
+    for name, content in generated.items():
+        files.append(File.generated(config, name, content=content))
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
@@ -177,7 +198,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def _bound(page: Page, config: MkDocsConfig) -> bindings.Bindings:
     script = lab_pages.script_of(page)
     slug, lab = ("labs", script.stem) if script else (_slug(page), "")
-    return bindings.Bindings(slug, page.url, config.repo_url or "", _glossary, _references, lab=lab)
+    repo_url = config.repo_url or ""
+    return bindings.Bindings(slug, page.url, repo_url, _glossary, _references, lab=lab, compare=rule_pages.compare)
 
 
 def _lab_markdown(page: Page, script: Path, config: MkDocsConfig) -> str:

@@ -8,6 +8,7 @@ import re
 NEEDED_BY = {
     "_mkdocstrings.css": 'class="doc ',
     "quiz.js": "data-quiz",
+    "sortable.js": "data-sortable",
     "stepper.js": 'class="run-figure stepper"',
     "terms.js": 'class="term"',
 }

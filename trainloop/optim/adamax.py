@@ -1,6 +1,6 @@
 """Adamax: Adam with a fading maximum of the gradient's size in place of the average of its square.
 
-Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, section 7.1,
+Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, section 7.1,
 https://arxiv.org/abs/1412.6980.
 """
 
