@@ -14,17 +14,20 @@ import json
 import math
 import re
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, UndefinedError
 from mkdocs.exceptions import PluginError
 from mkdocs.utils import get_relative_url
 
 from courseware import ROOT
+from courseware.chooser import PATH as CHOOSER
+from courseware.chooser import Chooser
 from courseware.citations import PAGE as BIBLIOGRAPHY
-from courseware.citations import Bibliography
+from courseware.citations import Bibliography, Reference
 from courseware.example import RECORDED, RESULTS, SCHEMES
 from courseware.glossary import Glossary
 
@@ -43,6 +46,13 @@ SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 class BindingError(Exception):
     """A page asked for something no run has said."""
+
+
+class Cell(NamedTuple):
+    """A table's cell that is more than its value."""
+
+    html: str
+    value: str | float  # what the column is sorted by
 
 
 @functools.lru_cache(maxsize=256)
@@ -166,6 +176,16 @@ def _checked_alt(text: str, figure: str) -> str:
     return plain(text.strip())
 
 
+def _sorted_by(value: Any) -> Any:
+    return value.value if isinstance(value, Cell) else value
+
+
+def _shown(value: Any, spec: str) -> str:
+    if isinstance(value, Cell):
+        return value.html
+    return "–" if value is None else format_value(value, spec)
+
+
 def _card(rows: dict[str, str]) -> str:
     """Where numbers come from, as a list of names and plain texts."""
     items = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items())
@@ -185,8 +205,11 @@ class Bindings:
     repo_url: str = ""
     terms: Glossary = field(default_factory=Glossary)
     references: Bibliography = field(default_factory=Bibliography)
+    tree: Chooser = field(default_factory=Chooser)
     lab: str = ""
+    compare: Callable[[], list[dict[str, Any]]] | None = None  # every optimizer's row, from rule_pages
     used: set[tuple[str, str]] = field(default_factory=set)
+    _rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def _find(self, name: str) -> tuple[str, str, str, dict[str, Any]]:
         """Split `[page/]example[.rest]` into page, example, rest and what the example wrote."""
@@ -275,28 +298,74 @@ class Bindings:
             f"{self._caption(page, example, caption)}</figure>"
         )
 
-    def table(self, key: str, columns: dict[str, tuple[str, str] | str], *, caption: str) -> str:
-        """A table of a run: `key` leads to a list of rows, `columns` maps a row's key to header and format.
+    def table(
+        self,
+        rows: str | list[dict[str, Any]],
+        columns: dict[str, tuple[str, str] | str],
+        *,
+        caption: str,
+        sortable: bool = False,
+    ) -> str:
+        """A table of a run.
 
         A missing value (None) is shown as a dash: a run that never got there.
+
+        Args:
+            rows: leads to a list of rows; or the rows themselves, whose values may be `Cell`s.
+            columns: maps a row's key to header and format.
+            caption: stands above the table.
+            sortable: the headers become buttons, which `theme/assets/sortable.js` makes.
         """
-        rows = self.value(key)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise BindingError(f"{key!r} is not a list of rows")
+        found = self.value(rows) if isinstance(rows, str) else rows
+        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+            raise BindingError(f"{rows!r} is not a list of rows")
         heads = {name: (head, "") if isinstance(head, str) else head for name, head in columns.items()}
-        out = [f"<table><caption>{caption}</caption><thead><tr>"]
-        numeric = {name for name in heads if not all(isinstance(look_up(row, name), str) for row in rows)}
-        marks = {name: ' class="number"' if name in numeric else "" for name in heads}
+        values = {name: [_sorted_by(look_up(row, name)) for row in found] for name in heads}
+        marks = {
+            name: "" if all(isinstance(value, str) for value in column) else ' class="number"'
+            for name, column in values.items()
+        }
+        out = [f"<table{' data-sortable' if sortable else ''}><caption>{caption}</caption><thead><tr>"]
         out += [f'<th scope="col"{marks[name]}>{head}</th>' for name, (head, _) in heads.items()]
         out.append("</tr></thead><tbody>")
-        for row in rows:
+        for i, row in enumerate(found):
             cells = []
             for name, (_, spec) in heads.items():
-                value = look_up(row, name)
-                text = "–" if value is None else format_value(value, spec)
-                cells.append(f"<td{marks[name]}>{text}</td>")
+                key = values[name][i] if sortable else None
+                by = "" if key is None else f' data-by="{html.escape(str(key))}"'
+                cells.append(f"<td{marks[name]}{by}>{_shown(look_up(row, name), spec)}</td>")
             out.append(f"<tr>{''.join(cells)}</tr>")
         return "".join([*out, "</tbody></table>"])
+
+    def optimizers(self, part: str = "") -> list[dict[str, Any]]:
+        """What is measured of every optimizer, and what is said of it: rows for `table`, with links to the pages.
+
+        Args:
+            part: the optimizers of one part alone: classic, adaptive or modern.
+        """
+        if self.compare is None:
+            raise BindingError("this page cannot compare the optimizers")
+        self.used |= {("optimizers", "cost"), ("optimizers", "parity"), ("labs", "convergence-of-every-optimizer")}
+        rows = [row for row in self.compare() if part in ("", row["part"])]
+        return [
+            row | {"name": Cell(f'<a href="{self._link(row["address"])}">{row["name"]}</a>', row["name"])}
+            for row in rows
+        ]
+
+    def optimizer(self, rule: str, about: str) -> str:
+        """One cell of that table: what is measured of an optimizer, or said of it in a word.
+
+        Args:
+            rule: the name of its file.
+            about: a column: `typical_lr`, `bytes`, `good_for`, …
+        """
+        if not self._rows:
+            self._rows |= {row["address"]: row for row in self.optimizers()}
+        cell = look_up(self._rows, f"optimizers/{rule}/")
+        value = look_up(cell, about)
+        if isinstance(value, Cell):
+            return value.html
+        return "–" if value is None else format_value(value, ".2g" if isinstance(value, float) else "")
 
     def downloads(self, name: str) -> str:
         """Links to an example's script, notebook, numbers and, with a repository, Colab."""
@@ -387,8 +456,12 @@ class Bindings:
 
     def cite(self, key: str, text: str = "") -> str:
         """A link to a reference: its authors and year, or a text of the page's own."""
+        return self.reference(key).link(self._link(BIBLIOGRAPHY.replace(".md", "/")), text)
+
+    def reference(self, key: str) -> Reference:
+        """The entry with this key."""
         try:
-            return self.references.link(key, self._link(BIBLIOGRAPHY.replace(".md", "/")), text)
+            return self.references.references[key]
         except KeyError:
             raise BindingError(f"docs/references.bib has no {key!r}") from None
 
@@ -396,10 +469,16 @@ class Bindings:
         """Every reference, for the one page that lists them."""
         return self.references.listing()
 
+    def chooser(self) -> str:
+        """The questions that lead to an optimizer, as a form and as a tree, for the one page that asks them."""
+        if not self.tree.questions:
+            raise BindingError(f"there is no docs/{CHOOSER}")
+        return self.tree.markdown(lambda text, line: render(text, self, page=CHOOSER, first_line=line))
+
     def names(self) -> dict[str, Any]:
         """What the page's templates see."""
         names = ["value", "num", "calc", "figure", "stepper", "table", "downloads", "run_card", "glossary"]
-        names += ["cite", "bibliography"]
+        names += ["cite", "bibliography", "optimizer", "optimizers", "chooser"]
         if self.lab:
             names += ["is_recorded", "record", "record_value", "recorded"]
         return {name: getattr(self, name) for name in names}

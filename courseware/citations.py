@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import bibtexparser
 from bibtexparser.middlewares import NameParts, SeparateCoAuthors, SplitNameParts
-from bibtexparser.model import Entry
+from bibtexparser.model import DuplicateBlockKeyBlock, Entry, ParsingFailedBlock
 from mkdocs.exceptions import PluginError
 
 SOURCE = "references.bib"
@@ -37,21 +38,37 @@ class Reference:
     venue: str
     url: str
     line: int
+    more: bool = False  # authors that the entry does not name: "and others"
 
     @property
     def label(self) -> str:
         """Authors and year as running text has them."""
         last = [name for _, name in self.authors]
-        names = " and ".join(last) if len(last) <= 2 else f"{last[0]} et al."
+        names = " and ".join(last) if len(last) <= 2 and not self.more else f"{last[0]} et al."
         return f"{names} ({self.year})"
 
     @property
     def entry(self) -> str:
         """The whole reference as Markdown."""
         names = [f"{first} {last}".strip() for first, last in self.authors]
-        listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+        if self.more:
+            listed = ", ".join(names) + " et al"
+        else:
+            listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
         venue = f" {self.venue}," if self.venue else ""
         return f"{listed}. [{self.title}]({self.url}).{venue} {self.year}."
+
+    def link(self, address: str, text: str = "") -> str:
+        """A citation as HTML.
+
+        Args:
+            address: the bibliography's address as the citing page's links write it.
+            text: what to read there; authors and year if empty.
+        """
+        return (
+            f'<a class="cite" href="{address}#{self.key}" title="{html.escape(self.title)}">'
+            f"{html.escape(text or self.label)}</a>"
+        )
 
 
 @dataclass
@@ -78,30 +95,13 @@ class Bibliography:
         if idle:
             raise PluginError("\n".join(f"docs/{SOURCE}:{it.line}: no page cites {it.key!r}" for it in idle))
 
-    def link(self, key: str, address: str, text: str = "") -> str:
-        """A citation as HTML.
-
-        Args:
-            key: of the reference.
-            address: the bibliography's address as the citing page's links write it.
-            text: what to read there; authors and year if empty.
-
-        Raises:
-            KeyError: no such reference.
-        """
-        reference = self.references[key]
-        return (
-            f'<a class="cite" href="{address}#{key}" title="{html.escape(reference.title)}">'
-            f"{html.escape(text or reference.label)}</a>"
-        )
-
     def listing(self) -> str:
         """The bibliography's page as Markdown: every reference, and who cites it."""
-        ordered = sorted(self.references.values(), key=lambda it: (it.authors[0][1].lower(), it.year, it.title))
-        letters = [(letter, list(own)) for letter, own in groupby(ordered, key=lambda it: it.authors[0][1][0].upper())]
-        out = [" · ".join(f"[{letter}](#{letter.lower()})" for letter, _ in letters)]
+        ordered = sorted(self.references.values(), key=lambda it: (plain(it.authors[0][1]), it.year, it.title))
+        letters = [(letter, list(own)) for letter, own in groupby(ordered, key=lambda it: plain(it.authors[0][1])[0])]
+        out = [" · ".join(f"[{letter.upper()}](#{letter})" for letter, _ in letters)]
         for letter, own in letters:
-            out.append(f"## {letter} {{#{letter.lower()}}}")
+            out.append(f"## {letter.upper()} {{#{letter}}}")
             for reference in own:
                 pages = ", ".join(f"[{title}]({source})" for title, source in self.uses[reference.key])
                 out += [f"{reference.entry}\n{{#{reference.key}}}", f"On: {pages}.\n{{ .term-notes }}"]
@@ -120,7 +120,7 @@ def read(docs: Path) -> Bibliography:
     library = bibtexparser.parse_string(
         path.read_text(encoding="utf-8"), append_middleware=[SeparateCoAuthors(), SplitNameParts()]
     )
-    complaints = [f"docs/{SOURCE}:{(block.start_line or 0) + 1}: not BibTeX" for block in library.failed_blocks]
+    complaints = [f"docs/{SOURCE}:{(block.start_line or 0) + 1}: {_why(block)}" for block in library.failed_blocks]
     references = []
     for entry in library.entries:
         try:
@@ -131,9 +131,19 @@ def read(docs: Path) -> Bibliography:
     if keys != sorted(keys):
         late = next(it for before, it in pairwise(references) if it.key < before.key)
         complaints.append(f"docs/{SOURCE}:{late.line}: {late.key!r} is out of the order of the alphabet")
+    known: dict[str, str] = {}
+    for it in references:
+        if it.url in known:
+            complaints.append(f"docs/{SOURCE}:{it.line}: {it.key!r} has the address of {known[it.url]!r}")
+        known.setdefault(it.url, it.key)
     if complaints:
         raise PluginError("\n".join(complaints))
     return Bibliography({reference.key: reference for reference in references})
+
+
+def _why(block: ParsingFailedBlock) -> str:
+    """What is wrong with a block that gives no entry."""
+    return f"{block.key!r} is there twice" if isinstance(block, DuplicateBlockKeyBlock) else "not BibTeX"
 
 
 def _reference(entry: Entry) -> Reference:
@@ -141,14 +151,26 @@ def _reference(entry: Entry) -> Reference:
     if missing := [name for name in NEEDED if not values.get(name)]:
         raise ValueError(f"lacks {', '.join(missing)}")
     authors = tuple(_name(parts) for parts in values["author"])
+    more = authors[-1] == ("", "others")
+    if more:
+        authors = authors[:-1]
+    if not authors:
+        raise ValueError("names no author")
     year, title, url = (_text(values[name]) for name in ("year", "title", "url"))
-    expected = re.sub(r"[^a-z]", "", authors[0][1].lower()) + year
+    if not re.fullmatch(r"\d{4}", year):
+        raise ValueError(f"has the year {year!r}, which is no year")
+    expected = re.sub(r"[^a-z]", "", plain(authors[0][1])) + year
     if not entry.key.startswith(expected):
         raise ValueError(f"has a key that does not begin with first author and year, {expected!r}")
     if not url.startswith("https://"):
         raise ValueError(f"has the address {url!r}, which is not https")
     venue = next((_text(values[name]) for name in VENUES if name in values), "")
-    return Reference(entry.key, authors, year, title, venue, url, entry.start_line + 1)
+    return Reference(entry.key, authors, year, title, venue, url, entry.start_line + 1, more)
+
+
+def plain(name: str) -> str:
+    """A name in small letters without their accents, for keys and for the order of the alphabet."""
+    return "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).lower()
 
 
 def _name(parts: NameParts) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from mkdocs.structure.pages import Page
 from courseware import ROOT, labs, percent
 from courseware.bindings import Bindings
 from courseware.engine import output_folder
-from courseware.pages import Complaint, aims, check_headings, check_listings, sections
+from courseware.pages import Complaint, aims, check_headings, check_listings, check_papers, sections
 
 FOLDER = "lab"
 PAGES = ROOT / "build" / "pages"
@@ -53,6 +53,7 @@ def check(markdown: str, meta: dict[str, Any], source: str) -> Iterator[Complain
     """The shape that every experiment has."""
     yield from check_listings(markdown)
     yield from check_headings(markdown)
+    yield from check_papers(markdown)
     for key in KEYS:
         if key not in meta:
             yield 1, f"front matter lacks {key!r}"

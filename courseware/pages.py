@@ -30,6 +30,7 @@ POST_KEYS = ("title", "part", "number", "description", "objectives", "prerequisi
 FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[\w+-]*)")
 SNIPPET = re.compile(r'^[ \t]*--8<-- "(?P<path>[^":]+)(?::(?P<section>[\w-]+))?"[ \t]*$')
 FIGURE = re.compile(r"^<% (?:figure|stepper)\(", re.MULTILINE)  # not indented: in no folded block
+PAPER = re.compile(r"https?://(?:www\.|dx\.)?(?:arxiv|doi)\.org/", re.IGNORECASE)
 UP_NEXT = re.compile(r"\*\*Up next:\*\* .*\]\(")
 QUIZ_QUESTION = re.compile(r"^[ \t]*- question:", re.MULTILINE)
 
@@ -101,6 +102,13 @@ def check_headings(markdown: str) -> Iterator[Complaint]:
         for number, text in headings(markdown, level):
             if emoji := [c for c in text if c >= "\u2300" and unicodedata.category(c) == "So"]:
                 yield number, f"no emoji in headings: {' '.join(emoji)}"
+
+
+def check_papers(markdown: str) -> Iterator[Complaint]:
+    """A paper is cited by its key, so that the bibliography has it, once."""
+    for number, line in enumerate(markdown.splitlines(), 1):
+        if PAPER.search(line):
+            yield number, 'cite papers by key: <% cite("key") %>, with an entry in docs/references.bib'
 
 
 def check_post(markdown: str, meta: dict[str, Any], slug: str) -> Iterator[Complaint]:
@@ -195,7 +203,7 @@ def check_order(posts: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[str]:
 
 def check(markdown: str, meta: dict[str, Any], slug: str) -> list[Complaint]:
     """Every complaint about a page, line numbers counted from the start of `markdown`."""
-    complaints = [*check_listings(markdown), *check_headings(markdown)]
+    complaints = [*check_listings(markdown), *check_headings(markdown), *check_papers(markdown)]
     if "part" in meta:
         complaints += check_post(markdown, meta, slug)
     if "section" in meta:

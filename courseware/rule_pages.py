@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from courseware import ROOT, source_pages
-from courseware.bindings import document
+from courseware import ROOT, citations, source_pages
+from courseware.bindings import Cell, document, format_value
 from courseware.source_pages import PageError
 
 FOLDER = "optimizers"
-KEYS = {"rule", "part", "idea", "lr", "options", "use", "avoid"}
+KEYS = {"rule", "part", "idea", "typical_lr", "lr", "options", "good_for", "use", "avoid", "asks", "papers"}
 HIDDEN = ("__init__", "__setstate__", "check")
+RACE = ("labs", "convergence-of-every-optimizer")
 PARTS = ("classic", "adaptive", "modern")
 NO_WALK = {
     "sparseadam": "A point of two numbers has no rows to leave out: SparseAdam takes sparse gradients alone.",
@@ -32,7 +33,7 @@ class Source:
     cls: str
     first: int  # lines of the code worth showing: what follows the checks of options
     last: int
-    sources: str  # the papers of the module's docstring, as Markdown
+    sources: str  # what the module's docstring says below its first line
 
 
 def read(path: Path) -> Source:
@@ -55,18 +56,25 @@ def entries() -> list[dict[str, Any]]:
     """The entries of docs/optimizers/rules.yml, in their order.
 
     Raises:
-        PageError: the file is not YAML, an entry lacks a key, has an unknown part, or names no file.
+        PageError: the file is not YAML, an entry lacks a key, has an unknown part, or names no file or no paper.
     """
     file = ROOT / "docs" / FOLDER / "rules.yml"
     found = source_pages.entries(file, KEYS, "rule", ROOT / "trainloop" / "optim")
     for entry in found:
         if entry["part"] not in PARTS:
             raise PageError(f"rules.yml: {entry['rule']!r}: part must be one of {PARTS}, got {entry['part']!r}")
+        if not entry["papers"]:
+            raise PageError(f"rules.yml: {entry['rule']!r} names no paper")
     return found
 
 
 def pages() -> dict[str, str]:
-    """Every page's path in docs/, and its Markdown."""
+    """Every page's path in docs/, and its Markdown.
+
+    Raises:
+        PageError: an entry, or what a file says of its papers, does not give a page.
+    """
+    references = citations.read(ROOT / "docs").references
     walks = document(FOLDER, "walks")["results"]["rules"]
     twins = document(FOLDER, "parity")["results"]["rules"]
     found = {}
@@ -74,6 +82,12 @@ def pages() -> dict[str, str]:
         slug = entry["rule"]
         file = f"trainloop/optim/{slug}.py"
         source = read(ROOT / file)
+        try:
+            sources = source_pages.cited(source.sources, [references[key] for key in entry["papers"]])
+        except KeyError as error:
+            raise PageError(f"rules.yml: {slug!r}: docs/references.bib has no {error}") from None
+        except PageError as error:
+            raise PageError(f"{file}: the module's docstring {error}") from None
         found[f"{FOLDER}/{slug}.md"] = source_pages.render(
             ROOT / "docs" / FOLDER / "rule.md.j2",
             entry,
@@ -84,7 +98,7 @@ def pages() -> dict[str, str]:
             file=file,
             first=source.first,
             last=source.last,
-            sources=source.sources,
+            sources=sources,
             walks=slug in walks,
             twin=slug in twins,
             no_walk=NO_WALK.get(slug, ""),
@@ -96,3 +110,40 @@ def name_of(cls: str) -> str:
     """The optimizer's name in running text."""
     special = {"LBFGS": "L-BFGS", "SophiaG": "Sophia-G", "Adam8bit": "8-bit Adam"}
     return special.get(cls) or cls.replace("ScheduleFree", "Schedule-Free ")
+
+
+def compare() -> list[dict[str, Any]]:
+    """One row per optimizer, in the order of rules.yml: what the runs measured, and what the entry says in a word.
+
+    `apart` is the largest difference from torch's of the same name, `best_lr` the rate that the lab's second experiment
+    chose, on full batches where the rule was made for those. Both are None where there is none.
+    """
+    costs, twins = (document(FOLDER, example)["results"]["rules"] for example in ("cost", "parity"))
+    chosen = {row["name"]: row["lr"] for row in document(*RACE)["results"]["rows"]}
+    rows = []
+    for entry in entries():
+        slug = entry["rule"]
+        name = name_of(read(ROOT / "trainloop" / "optim" / f"{slug}.py").cls)
+        rows.append(
+            {
+                "name": name,
+                "address": f"{FOLDER}/{slug}/",
+                "part": entry["part"],
+                "bytes": costs[slug]["bytes"],
+                "times": costs[slug]["times"],
+                "apart": max(twins[slug].values()) if slug in twins else None,
+                "typical_lr": _span(entry["typical_lr"]),
+                "best_lr": chosen.get(f"{slug}_whole", chosen.get(slug)),
+                "good_for": entry["good_for"],
+                "asks": entry["asks"],
+            }
+        )
+    return rows
+
+
+def _span(ends: list[float] | None) -> Cell | None:
+    """Two numbers as one cell, sorted by the lower one."""
+    if ends is None:
+        return None
+    low, high = (format_value(end, "g") for end in ends)
+    return Cell(low if low == high else f"{low}\N{NO-BREAK SPACE}–\N{NO-BREAK SPACE}{high}", ends[0])

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jinja2 import Environment, StrictUndefined
+
+from courseware import citations
+
+# How a module's docstring names a paper: authors, title, year, perhaps a section, and the address behind them.
+PAPER = r'(?P<authors>[^"]+?), "(?P<title>[^"]+)", (?P<year>\d{{4}})(?P<place>, [^"]*?)?, {url}(?![\w/])'
+SENTENCE = re.compile(r"(?<!et al)[.)] (?=[A-Z])")
 
 
 class PageError(Exception):
@@ -46,6 +52,26 @@ def exported(tree: ast.Module) -> list[str]:
 
 def class_of(tree: ast.Module, name: str) -> ast.ClassDef:
     return next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+
+
+def cited(sources: str, papers: Sequence[citations.Reference]) -> str:
+    """What a docstring says of its sources, each paper a citation.
+
+    Raises:
+        PageError: it does not name a paper in the usual form, or says another title or year of it.
+    """
+    text = " ".join(sources.split())
+    for paper in papers:
+        match = re.search(PAPER.format(url=re.escape(paper.url)), text)
+        if match is None:
+            raise PageError(f'names no paper as: authors, "title", year, {paper.url}')
+        if not paper.title.lower().startswith(match["title"].lower()) or match["year"] != paper.year:
+            raise PageError(f'says "{match["title"]}", {match["year"]}; references.bib "{paper.title}", {paper.year}')
+        before = [end.end() for end in SENTENCE.finditer(text, 0, match.start("title"))]
+        start = max([match.start(), *before])
+        citation = f'<% cite("{paper.key}") %>, "{match["title"]}"{match["place"] or ""}'
+        text = text[:start] + citation + text[match.end() :]
+    return text
 
 
 def entries(file: Path, keys: Set[str], name: str, sources: Path) -> list[dict[str, Any]]:

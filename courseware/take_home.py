@@ -39,6 +39,11 @@ class TakenHome(Bindings):
     def run_card(self) -> str:
         return ""
 
+    def cite(self, key: str, text: str = "") -> str:
+        """A link to the paper itself."""
+        reference = self.reference(key)
+        return f"[{text or reference.label}]({reference.url})"
+
     def recorded(self) -> str:
         return f"`python {self.lab}.py --full` runs this experiment as published."
 

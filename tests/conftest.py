@@ -1,5 +1,16 @@
-"""One torch thread: the tests' tensors are small, and two threads wait for each other longer than they compute."""
+"""One torch thread: the tests' tensors are small, and two threads wait for each other longer than they compute.
 
+And what `--dist=loadgroup` keeps on one worker: the tests of a file, which share what its fixtures made; of a module
+whose fixtures come in shards, those of one shard.
+"""
+
+import pytest
 import torch
 
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name}{parameters.get('shard', '')}"))

@@ -15,7 +15,7 @@
 #
 # A few words are in almost every text. Most words are in hardly any. A weight that belongs to a rare word gets a gradient a few times in a whole training run, and 0 in all other steps: its gradient is *sparse*.
 #
-# This is the case [Adagrad](https://jmlr.org/papers/v12/duchi11a.html) was made for. It divides each step by the root of all squared gradients so far, so that a weight that has seldom been moved still moves far. The folklore makes this a rule: on sparse data, adaptive methods win. You will test it on real text, with a tuned rate for everybody, and then look for the reason.
+# This is the case <% cite("duchi2011adaptive", "Adagrad") %> was made for. It divides each step by the root of all squared gradients so far, so that a weight that has seldom been moved still moves far. The folklore makes this a rule: on sparse data, adaptive methods win. You will test it on real text, with a tuned rate for everybody, and then look for the reason.
 
 # %% [markdown]
 # ## Setup
@@ -637,7 +637,7 @@ show(
 # %% [markdown]
 # ## Do it by hand
 #
-# If long steps for rare words are the reason, then the optimizer is not the only one who can bring them. Multiply every count by a weight that grows with rarity: $\ln(n / n_w)$, with $n$ texts of which $n_w$ contain the word. Text retrieval has done so since [1972](https://doi.org/10.1108/eb026526), and calls it *inverse document frequency*, idf. A word in every text gets 0.
+# If long steps for rare words are the reason, then the optimizer is not the only one who can bring them. Multiply every count by a weight that grows with rarity: $\ln(n / n_w)$, with $n$ texts of which $n_w$ contain the word. Text retrieval has done so since <% cite("sparckjones1972a", "1972") %>, and calls it *inverse document frequency*, idf. A word in every text gets 0.
 #
 # The row's gradient is multiplied by the same number, and so is what the row does to the score: a step of SGD changes the score by the weight's square.
 

@@ -82,7 +82,7 @@ def network(seed, gain=GAIN):
 
 
 # %% [markdown]
-# The weights of this network are normal with a standard deviation of $g / \sqrt{n}$, where $n$ is how many numbers a layer reads, and $g$, the gain, is 2. A sum of $n$ such products has $g^2$ times the mean square of its inputs; the ReLU sets half of the sums to 0, and with them half of the mean square ([He et al., 2015](https://arxiv.org/abs/1502.01852)). So on paper each layer multiplies a signal's size by
+# The weights of this network are normal with a standard deviation of $g / \sqrt{n}$, where $n$ is how many numbers a layer reads, and $g$, the gain, is 2. A sum of $n$ such products has $g^2$ times the mean square of its inputs; the ReLU sets half of the sums to 0, and with them half of the mean square (<% cite("he2015delving", "He et al., 2015") %>). So on paper each layer multiplies a signal's size by
 #
 # $$
 # \frac{g}{\sqrt 2} = \sqrt 2 \approx 1.41 \qquad \text{for } g = 2.
@@ -240,7 +240,7 @@ show(
 # %% [markdown]
 # ## What clipping does to a gradient
 #
-# `clip_grad_norm_` multiplies the whole gradient by one number, so that its norm is at most a bound ([Pascanu et al., 2013](https://arxiv.org/abs/1211.5063)); `clip_grad_value_` cuts every entry to a bound of its own. To make them comparable, the bound per entry is $1/\sqrt{n}$ for $n$ parameters: then neither leaves a gradient longer than 1. `fit` takes any rule for clipping, and this one takes notes.
+# `clip_grad_norm_` multiplies the whole gradient by one number, so that its norm is at most a bound (<% cite("pascanu2013on", "Pascanu et al., 2013") %>); `clip_grad_value_` cuts every entry to a bound of its own. To make them comparable, the bound per entry is $1/\sqrt{n}$ for $n$ parameters: then neither leaves a gradient longer than 1. `fit` takes any rule for clipping, and this one takes notes.
 
 # %%
 PARAMETERS = sum(p.numel() for p in network(0).parameters())

@@ -19,7 +19,7 @@
 # x(t) = A\,e^{-\delta t} \cos(\omega t + \varphi)
 # $$
 #
-# There is no mini-batch here and no noise in the gradient, only a smooth function of four numbers. It is the home ground of [L-BFGS](https://doi.org/10.1007/BF01589116), which learns the curvature from its last steps and steps accordingly. In return it wants to evaluate the loss whenever it likes, and so you hand it a *closure*: a function that computes the loss and its gradient.
+# There is no mini-batch here and no noise in the gradient, only a smooth function of four numbers. It is the home ground of <% cite("liu1989on", "L-BFGS") %>, which learns the curvature from its last steps and steps accordingly. In return it wants to evaluate the loss whenever it likes, and so you hand it a *closure*: a function that computes the loss and its gradient.
 
 # %% [markdown]
 # ## Setup

@@ -21,7 +21,7 @@
 # \eta_k = \eta \, \gamma^{\,n - 1 - k}
 # $$
 #
-# so that the head gets $\eta$ and each block further down a factor $\gamma$ less. Its two ends are old friends: $\gamma = 1$ is one rate for all, and $\gamma \to 0$ freezes everything but the head. [ULMFiT](https://arxiv.org/abs/1801.06146) fine-tuned with $\gamma = 1/2.6$, [ELECTRA](https://arxiv.org/abs/2003.10555), in its base size, with 0.8.
+# so that the head gets $\eta$ and each block further down a factor $\gamma$ less. Its two ends are old friends: $\gamma = 1$ is one rate for all, and $\gamma \to 0$ freezes everything but the head. <% cite("howard2018universal", "ULMFiT") %> fine-tuned with $\gamma = 1/2.6$, <% cite("clark2020electra", "ELECTRA") %>, in its base size, with 0.8.
 #
 # Is it better than one rate? And how much does that depend on how few samples there are?
 

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Super-Convergence
 #
-# In 2017 Smith and Topin trained a ResNet-56 on CIFAR-10 with a learning rate that rose from 0.1 to 3.0 and came down again. Their logs end at 92.4 % after 10,000 iterations; with the usual steps, at 90.3 % after 80,000. They called it [super-convergence](https://arxiv.org/abs/1708.07120).
+# In 2017 Smith and Topin trained a ResNet-56 on CIFAR-10 with a learning rate that rose from 0.1 to 3.0 and came down again. Their logs end at 92.4 % after 10,000 iterations; with the usual steps, at 90.3 % after 80,000. They called it <% cite("smith2019super", "super-convergence") %>.
 #
 # Picture a car on an empty road: it can go fast as long as it has time to speed up first and to brake at the end. A constant rate has to be one at which the car could also park.
 #

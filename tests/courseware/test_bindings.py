@@ -11,7 +11,7 @@ import pytest
 from mkdocs.exceptions import PluginError
 
 from courseware import bindings
-from courseware.bindings import BindingError, Bindings, format_value, look_up, plain, render
+from courseware.bindings import BindingError, Bindings, Cell, format_value, look_up, plain, render
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,80 @@ def test_stepper(walk: Bindings) -> None:
 def test_stepper_refuses(walk: Bindings, name: str, frames: list, still: str, problem: str) -> None:
     with pytest.raises(BindingError, match=re.escape(problem)):
         walk.stepper(name, frames=frames, still=still)
+
+
+# --- tables
+
+ROWS = [{"name": "SGD", "loss": 10.0}, {"name": "Adam", "loss": None}, {"name": "<Muon>", "loss": 6e-5}]
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Bindings:
+    monkeypatch.setattr(bindings, "document", lambda page, example: {"results": {"rows": ROWS}})
+    return Bindings("post", "chapter/post/")
+
+
+def cells(table: str) -> list[str]:
+    return re.findall(r"<td.*?</td>", table)
+
+
+def test_table(page: Bindings) -> None:
+    table = page.table("a.rows", {"name": "optimizer", "loss": ("loss", ".1f")}, caption="What they reach")
+    assert table.startswith("<table><caption>What they reach</caption>")
+    assert '<th scope="col">optimizer</th><th scope="col" class="number">loss</th>' in table
+    assert cells(table)[:4] == [
+        "<td>SGD</td>",
+        '<td class="number">10.0</td>',
+        "<td>Adam</td>",
+        '<td class="number">–</td>',
+    ]
+    assert "data-" not in table
+
+
+def test_a_sortable_table_says_each_value_in_full_and_leaves_dashes_without(page: Bindings) -> None:
+    table = page.table("a.rows", {"name": "optimizer", "loss": ("loss", ".0g")}, caption="c", sortable=True)
+    assert table.startswith("<table data-sortable>")
+    assert cells(table) == [
+        '<td data-by="SGD">SGD</td>',
+        '<td class="number" data-by="10.0">1 × 10<sup>1</sup></td>',
+        '<td data-by="Adam">Adam</td>',
+        '<td class="number">–</td>',
+        '<td data-by="&lt;Muon&gt;">&lt;Muon&gt;</td>',
+        '<td class="number" data-by="6e-05">6 × 10<sup>−5</sup></td>',
+    ]
+
+
+def test_a_cell_is_shown_as_markup_and_sorted_by_its_value(page: Bindings) -> None:
+    rows = [{"name": Cell('<a href="../adam/">Adam</a>', "Adam"), "lr": Cell("1 – 5", 1)}, {"name": "SGD", "lr": None}]
+    table = page.table(rows, {"name": "optimizer", "lr": "rates"}, caption="c", sortable=True)
+    assert '<td data-by="Adam"><a href="../adam/">Adam</a></td><td class="number" data-by="1">1 – 5</td>' in table
+
+
+def test_rows_of_the_optimizers(page: Bindings) -> None:
+    rows = [
+        {"name": "SGD", "address": "optimizers/sgd/", "part": "classic"},
+        {"name": "Muon", "address": "optimizers/muon/", "part": "modern"},
+    ]
+    bound = Bindings("post", "chapter/post/", compare=lambda: rows)
+    assert [row["name"] for row in bound.optimizers("modern")] == [
+        Cell('<a href="../../optimizers/muon/">Muon</a>', "Muon")
+    ]
+    assert len(bound.optimizers()) == 2
+    assert ("optimizers", "cost") in bound.used
+    with pytest.raises(BindingError, match="cannot compare"):
+        page.optimizers()
+
+
+def test_a_cell_of_the_comparison():
+    rows = [
+        {"address": "optimizers/adam/", "name": "Adam", "part": "adaptive", "bytes": 8.000004, "good_for": "a <try>"}
+        | {"typical_lr": Cell("0.1 – 1", 0.1), "apart": None}
+    ]
+    bound = Bindings("page", "page/", compare=lambda: rows)
+    cells = [bound.optimizer("adam", about) for about in ("bytes", "good_for", "typical_lr", "apart")]
+    assert cells == ["8", "a &lt;try&gt;", "0.1 – 1", "–"]
+    for rule, about in (("eve", "bytes"), ("adam", "price")):
+        with pytest.raises(BindingError, match="among"):
+            bound.optimizer(rule, about)
+    with pytest.raises(BindingError, match="cannot compare"):
+        Bindings("page", "page/").optimizer("adam", "bytes")

@@ -57,7 +57,7 @@ def test_what_is_taken_from_a_sibling(tmp_path):
         "def half(x):\n    return x / 2\n\n\ndef area():\n    return math.pi * half(SIZE)\n",
         encoding="utf-8",
     )
-    source = "from one import area\n\n\ndef run():\n    return area()\n\n\nif __name__ == \"__main__\":\n    run()\n"
+    source = 'from one import area\n\n\ndef run():\n    return area()\n\n\nif __name__ == "__main__":\n    run()\n'
     alone = standalone(source, tmp_path)
     names: dict[str, object] = {"__name__": "two"}
     exec(alone, names)

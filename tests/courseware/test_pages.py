@@ -160,3 +160,25 @@ def test_fences_and_headings():
     found = sections(body)
     assert [(name, line) for name, (line, _) in found.items()] == [("One", 1), ("Two", 7)]
     assert "not a heading" in found["One"][1]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "[Adam](https://arxiv.org/abs/1412.6980)",
+        "<https://doi.org/10.1137/0330046>",
+        "[x](http://dx.doi.org/10.1137/0330046)",
+        "    see https://www.arxiv.org/pdf/1412.6980",
+    ],
+)
+def test_papers_are_cited_by_key(link):
+    assert check(f"# Title\n\n{link}\n", {}, "page") == [
+        (3, 'cite papers by key: <% cite("key") %>, with an entry in docs/references.bib')
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ['<% cite("kingma2015adam") %>', "[index](https://info.arxiv.org/help)", "arXiv.org has it"]
+)
+def test_what_is_no_link_to_a_paper(text):
+    assert check(f"# Title\n\n{text}\n", {}, "page") == []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
+from formulas import FORMULAS
 
 import trainloop.optim
-from courseware import ROOT, rule_pages
+from courseware import ROOT, citations, rule_pages, source_pages
 from courseware.engine import run_examples
 from courseware.source_pages import PageError
 
@@ -40,8 +43,49 @@ def test_the_page_shows_the_code_of_the_rule(pages, slug):
     assert re.search(r"def (update|step|run|pull|begin|beta|precondition)", code)
     source = rule_pages.read(ROOT / path)
     assert f"from trainloop.optim import {source.cls}" in text
-    assert f"::: trainloop.optim.{slug}.{source.cls}" in text
-    assert "https://" in text.partition("## Sources")[2]
+    assert re.findall(r"^::: (.+)$", text, re.MULTILINE) == [f"trainloop.optim.{slug}.{source.cls}"]
+    assert source.cls == FORMULAS[slug].optimizer.__name__  # whose docstring test_formulas.py checks
+
+
+@pytest.mark.parametrize("slug", ENTRIES)
+def test_every_paper_of_a_file_is_cited_on_its_page(pages, slug):
+    docstring = ast.get_docstring(ast.parse((ROOT / f"trainloop/optim/{slug}.py").read_text(encoding="utf-8")))
+    references = citations.read(ROOT / "docs").references
+    known = [references[key].url for key in ENTRIES[slug]["papers"]]
+    papers = re.findall(r"https?://(?:arxiv|doi|openreview|jmlr|proceedings)[^\s]+?(?=[.,:;)]?(?:\s|$))", docstring)
+    assert set(papers) <= set(known)
+    sources = pages[f"optimizers/{slug}.md"].partition("## Sources")[2]
+    assert re.findall(r'<% cite\("(\w+)"\) %>, "', sources) == ENTRIES[slug]["papers"]
+    assert not any(url in sources for url in known)
+
+
+def paper(**changes):
+    known = citations.read(ROOT / "docs").references["kingma2015adam"]
+    return replace(known, **changes)
+
+
+def test_a_paper_in_a_sentence_becomes_a_citation():
+    text = """First et al., "One", 2001, https://example.org/1. Kingma and Ba,
+    "Adam: A Method", 2015, section 7.1,
+    https://arxiv.org/abs/1412.6980, show it (the rule). Code: https://example.org."""
+    assert source_pages.cited(text, [paper()]) == (
+        'First et al., "One", 2001, https://example.org/1. <% cite("kingma2015adam") %>, '
+        '"Adam: A Method", section 7.1, show it (the rule). Code: https://example.org.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"url": "https://arxiv.org/abs/1"}, "names no paper as"),
+        ({"title": "Eve"}, 'says "Adam: A Method", 2015; references.bib "Eve", 2015'),
+        ({"year": "2014"}, "2014"),
+    ],
+)
+def test_a_paper_that_the_file_says_otherwise(change, complaint):
+    text = 'Kingma and Ba, "Adam: A Method", 2015, https://arxiv.org/abs/1412.6980.'
+    with pytest.raises(PageError, match=complaint):
+        source_pages.cited(text, [paper(**change)])
 
 
 def test_names_read_well(pages):
@@ -55,6 +99,7 @@ def test_names_read_well(pages):
         (lambda entry: entry.pop("use"), "has the keys"),
         (lambda entry: entry.update(part="ancient"), "part must be one of"),
         (lambda entry: entry.update(rule="adamz"), "no trainloop/optim/adamz.py"),
+        (lambda entry: entry.update(papers=[]), "'adam' names no paper"),
     ],
 )
 def test_a_bad_entry_is_named(tmp_path, monkeypatch, change, complaint):

@@ -14,7 +14,11 @@ def test_repository_adds_edit_links_and_colab(checkout):
     done = subprocess.run(
         checkout.command("build"),
         cwd=checkout.root,
-        env={**checkout.environment, "REPO_URL": "https://github.com/owner/course", "SITE_URL": "https://owner.github.io/course/"},
+        env={
+            **checkout.environment,
+            "REPO_URL": "https://github.com/owner/course",
+            "SITE_URL": "https://owner.github.io/course/",
+        },
         capture_output=True,
         text=True,
     )

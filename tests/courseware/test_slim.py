@@ -9,7 +9,9 @@ ASSETS = (
     '<link rel="stylesheet" href="../assets/stylesheets/main.min.css">'
     '<link rel="stylesheet" href="../assets/_mkdocstrings.css">'
     '<link rel="stylesheet" href="../assets/course.css">'
+    '<script src="../assets/chooser.js" type="module"></script>'
     '<script src="../assets/quiz.js" type="module"></script>'
+    '<script src="../assets/sortable.js" type="module"></script>'
     '<script src="../assets/stepper.js" type="module"></script>'
     '<script src="../assets/terms.js" type="module"></script>'
     '<script src="../assets/access.js" type="module"></script>'
@@ -34,3 +36,4 @@ def test_the_marks_are_those_of_the_pages():
     assert "form[data-quiz]" in (theme / "quiz.js").read_text(encoding="utf-8")
     assert "figure.stepper" in (theme / "stepper.js").read_text(encoding="utf-8")
     assert "a.term" in (theme / "terms.js").read_text(encoding="utf-8")
+    assert "table[data-sortable]" in (theme / "sortable.js").read_text(encoding="utf-8")

@@ -69,14 +69,23 @@ def visit(page: Page, url: str, path: str, scheme: str, axe: str) -> Visit:
     return seen
 
 
+SHARDS = 4  # workers share the pages: see tests/conftest.py
+
+
+@pytest.fixture(scope="module", params=range(SHARDS))
+def shard(request: pytest.FixtureRequest, pages: list[str]) -> list[str]:
+    """A part of all pages."""
+    return pages[request.param :: SHARDS]
+
+
 @pytest.fixture(scope="module")
-def visits(browser: Browser, url: str, pages: list[str], axe: str) -> list[Visit]:
+def visits(browser: Browser, url: str, shard: list[str], axe: str) -> list[Visit]:
     found = []
     for scheme in SCHEMES:
         context = browser.new_context(color_scheme=scheme, viewport=DESKTOP, reduced_motion="reduce")
         context.add_init_script(path=LOOK)
         page = context.new_page()
-        found += [visit(page, url, path, scheme, axe) for path in pages]
+        found += [visit(page, url, path, scheme, axe) for path in shard]
         context.close()
     return found
 

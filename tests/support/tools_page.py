@@ -1,4 +1,4 @@
-"""A small site whose one page has each tool that a reader works with: a stepper, terms, number questions."""
+"""A small site whose one page has each tool that a reader works with: a stepper, terms, questions, a table to sort."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def run(quick=False):
     for _ in range(STEPS):
         walk.append(w)
         w -= 0.25 * 2 * w
-    return {"walk": walk, "small": -6.1e-5}
+    rows = [("SGD", 10.0, 0.1), ("Adam", 9.0, 0.001), ("Muon", None, 0.5), ("L-BFGS", 6e-5, 0.001)]
+    rows = [dict(zip(("name", "loss", "lr"), row, strict=True)) for row in rows]
+    return {"walk": walk, "small": -6.1e-5, "rows": rows}
 
 
 def draw(results):
@@ -47,6 +49,9 @@ FRAMES = ", ".join(
 
 STEPPER = f'<% stepper("walk", frames=[{FRAMES}], still="step-4", caption="Each step halves w.") %>'
 
+COLUMNS = '{"name": "optimizer", "loss": ("loss", ".2g"), "lr": ("rate", "g")}'
+TABLE = f'<% table("walk.rows", {COLUMNS}, caption="Four runs", sortable=True) %>'
+
 PAGE = f"""---
 title: Tools
 ---
@@ -57,6 +62,8 @@ Each [step](glossary.md#step) subtracts the gradient times the [learning rate](g
 The page says [step](glossary.md#step) twice.
 
 {STEPPER}
+
+{TABLE}
 
 ```quiz
 - question: At $w = 8$ the gradient of $w^2$ is 16. Where does a step at learning rate 0.25 lead?

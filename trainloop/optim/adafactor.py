@@ -17,7 +17,7 @@ class Adafactor(Optimizer):
 
     $$
     \begin{aligned}
-    \hat\beta_t &= 1 - t^{\tau} \\
+    g_t &= \nabla L(\theta_{t-1}), \qquad \hat\beta_t = 1 - t^{\tau} \\
     \alpha_t &= \max(\varepsilon_2, \operatorname{RMS}(\theta_{t-1})) \cdot \min(\eta, 1/\sqrt{t}) \\
     R_t &= \hat\beta_t\,R_{t-1} + (1 - \hat\beta_t)\,\operatorname{mean}_{\text{columns}}(g_t^2) \\
     C_t &= \hat\beta_t\,C_{t-1} + (1 - \hat\beta_t)\,\operatorname{mean}_{\text{rows}}(g_t^2) \\

@@ -1,6 +1,6 @@
 """Adam: momentum, with each weight's step divided by the size its gradients have lately had.
 
-Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, https://arxiv.org/abs/1412.6980.
+Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, https://arxiv.org/abs/1412.6980.
 Reddi et al., "On the Convergence of Adam and Beyond", 2018, https://arxiv.org/abs/1904.09237 (AMSGrad).
 """
 

@@ -1,6 +1,6 @@
 """8-bit Adam: Adam, with its two averages stored in one byte per weight each instead of four.
 
-Dettmers et al., "8-bit Optimizers via Block-wise Quantization", 2021, https://arxiv.org/abs/2110.02861. The
+Dettmers et al., "8-bit Optimizers via Block-wise Quantization", 2022, https://arxiv.org/abs/2110.02861. The
 authors' code: https://github.com/bitsandbytes-foundation/bitsandbytes.
 """
 

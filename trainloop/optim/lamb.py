@@ -1,6 +1,6 @@
 """LAMB: Adam's direction, with a step length per layer that is proportional to the layer's weights.
 
-You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", 2019,
+You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", 2020,
 https://arxiv.org/abs/1904.00962. Nado et al., "A Large Batch Optimizer Reality Check", 2021,
 https://arxiv.org/abs/2102.06356, reach the same results with tuned Nesterov momentum and Adam: whether LAMB
 gains anything, at large batches as at small ones, is disputed.
@@ -25,11 +25,11 @@ class LAMB(Optimizer):
     v_t &= \beta_2\,v_{t-1} + (1 - \beta_2)\,g_t^2 \\
     \hat m_t &= \frac{m_t}{1 - \beta_1^t}, \qquad \hat v_t = \frac{v_t}{1 - \beta_2^t} \\
     u_t &= \frac{\hat m_t}{\sqrt{\hat v_t} + \varepsilon} + \lambda\,\theta_{t-1} \\
-    \theta_t &= \theta_{t-1} - \eta\,r_t\,u_t, \qquad
-        r_t = \begin{cases}
+    r_t &= \begin{cases}
         \|\theta_{t-1}\| / \|u_t\| & \text{if both norms are above 0} \\
         1 & \text{otherwise}
-        \end{cases}
+        \end{cases} \\
+    \theta_t &= \theta_{t-1} - \eta\,r_t\,u_t
     \end{aligned}
     $$
 

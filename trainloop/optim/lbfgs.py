@@ -27,21 +27,18 @@ class LBFGS(Optimizer):
     \begin{aligned}
     g_k &= \nabla L(\theta_k) \\
     s_k &= \theta_k - \theta_{k-1}, \qquad y_k = g_k - g_{k-1}, \qquad \rho_k = \frac{1}{y_k \cdot s_k} \\
-    d_k &= -H_k\,g_k \\
+    H &\leftarrow \gamma_k\,I, \qquad \gamma_k = \frac{y_k \cdot s_k}{y_k \cdot y_k} \\
+    H &\leftarrow (I - \rho_i\,s_i\,y_i^\top)\,H\,(I - \rho_i\,y_i\,s_i^\top) + \rho_i\,s_i\,s_i^\top
+        \qquad \text{for } i = k - h + 1, \dots, k \\
+    d_k &= -H\,g_k \\
     \theta_{k+1} &= \theta_k + t_k\,d_k
     \end{aligned}
     $$
 
-    $H_k$ stands for the inverse of the matrix of second derivatives, and is never written out. It starts as
-    $\gamma_k I$ with $\gamma_k = (y_k \cdot s_k) / (y_k \cdot y_k)$, and each remembered pair corrects it:
-
-    $$
-    H \leftarrow (I - \rho\,s\,y^\top)\,H\,(I - \rho\,y\,s^\top) + \rho\,s\,s^\top
-    $$
-
-    Afterwards $H y = s$: it explains that step exactly. Multiplying $H_k$ by the gradient takes $4h$ products of
-    vectors (the two loops of `update`). A pair with $y \cdot s \le 10^{-10}$ shows no positive curvature, and is left
-    out. The first direction is $-g$, as long as `lr` at most in the sum of its elements' sizes.
+    $H$ stands for the inverse of the matrix of second derivatives, and is never written out. Each remembered pair
+    corrects it; afterwards $H y_i = s_i$: it explains that step exactly. Multiplying $H$ by the gradient takes $4h$
+    products of vectors (the two loops of `_minus_h_times`). A pair with $y \cdot s \le 10^{-10}$ shows no positive
+    curvature, and is left out. The first direction is $-g$, as long as `lr` at most in the sum of its elements' sizes.
 
     One call of `step` makes up to `max_iter` iterations, and calls the closure once or more in each.
 

@@ -27,15 +27,17 @@ class Muon(Optimizer):
         \mu\,B_t + (1 - \mu)\,g_t & \text{Nesterov} \\
         B_t & \text{otherwise}
         \end{cases} \\
-    Q_t &= \operatorname{NewtonSchulz}(\tilde B_t) \approx U V^\top, \qquad \tilde B_t = U S V^\top \\
-    \theta_t &= (1 - \eta\lambda)\,\theta_{t-1} - \eta\,r\,Q_t
+    Q &\leftarrow \tilde B_t / \max(\|\tilde B_t\|,\ \varepsilon) \\
+    Q &\leftarrow a\,Q + b\,(Q Q^\top)\,Q + c\,(Q Q^\top)^2\,Q \qquad n \text{ times} \\
+    \theta_t &= (1 - \eta\lambda)\,\theta_{t-1} - \eta\,r\,Q
     \end{aligned}
     $$
 
-    $U S V^\top$ is the singular value decomposition: $\tilde B$ stretches the directions in $V$ by the numbers in
-    $S$, and turns them into those of $U$. A few of these numbers are usually much larger than the others; $Q$ has
-    about 1 in the place of each. So the size of a gradient has no influence. $B$ starts at 0. The factor $r$
-    makes up for the shape, out × in, of the matrix:
+    Let $\tilde B = U S V^\top$ be the singular value decomposition: $\tilde B$ stretches the directions in $V$ by the
+    numbers in $S$, and turns them into those of $U$. A few of these numbers are usually much larger than the others;
+    $Q$, which ends near $U V^\top$, has about 1 in the place of each. So the size of a gradient has no influence. The
+    iteration, Newton and Schulz's, runs in bfloat16. $B$ starts at 0. The factor $r$ makes up for the shape,
+    out × in, of the matrix:
 
     - `"original"`: $\sqrt{\max(1, \text{out} / \text{in})}$
     - `"match_rms_adamw"`: $0.2\sqrt{\max(\text{out}, \text{in})}$; the RMS of a step is then about Adam's,
@@ -49,9 +51,10 @@ class Muon(Optimizer):
         weight_decay: $\lambda \ge 0$, decoupled: each step takes the share $\eta\lambda$ from the weights.
         momentum: $\mu \ge 0$, the memory of $B$: about $1/(1-\mu)$ steps. Usually below 1.
         nesterov: average the gradient in once more.
-        ns_coefficients: $(a, b, c)$ of the Newton–Schulz iteration, see `newton_schulz`.
-        eps: the smallest norm that the iteration divides by, >= 0, in units of the gradient.
-        ns_steps: iterations, 0 to 99.
+        ns_coefficients: $(a, b, c)$ of the Newton–Schulz iteration. These settle between 0.68 and 1.21, not at 1, but
+            get there in few steps.
+        eps: $\varepsilon \ge 0$, the smallest norm to divide by, in units of the gradient.
+        ns_steps: $n$, 0 to 99.
         adjust_lr_fn: which $r$; None means `"original"`.
 
     Raises:
@@ -153,7 +156,7 @@ def newton_schulz(
 
     $$
     \begin{aligned}
-    X_0 &= B / \|B\| \\
+    X_0 &= B / \max(\|B\|,\ \varepsilon) \\
     X_{k+1} &= a X_k + b\,(X_k X_k^\top) X_k + c\,(X_k X_k^\top)^2 X_k
     \end{aligned}
     $$
@@ -167,7 +170,7 @@ def newton_schulz(
         B: a matrix.
         coefficients: $(a, b, c)$.
         steps: how many $X_k$ to compute.
-        eps: the smallest $\|B\|$ (root of the sum of squares) to divide by.
+        eps: $\varepsilon$, the smallest $\|B\|$ (root of the sum of squares) to divide by.
 
     Returns:
         A bfloat16 matrix of `B`'s shape: half the memory and, on most hardware, several times the speed.

@@ -1,6 +1,6 @@
 """RAdam: Adam that trusts its average of squares only as far as it has samples to go by.
 
-Liu et al., "On the Variance of the Adaptive Learning Rate and Beyond", 2019,
+Liu et al., "On the Variance of the Adaptive Learning Rate and Beyond", 2020,
 https://arxiv.org/abs/1908.03265.
 """
 
@@ -21,8 +21,8 @@ class RAdam(Optimizer):
     m_t &= \beta_1\,m_{t-1} + (1 - \beta_1)\,g_t \\
     v_t &= \beta_2\,v_{t-1} + (1 - \beta_2)\,g_t^2 \\
     \hat m_t &= \frac{m_t}{1 - \beta_1^t} \\
-    \rho_t &= \rho_\infty - \frac{2\,t\,\beta_2^t}{1 - \beta_2^t}, \qquad
-    \rho_\infty = \frac{2}{1 - \beta_2} - 1 \\
+    \rho_\infty &= \frac{2}{1 - \beta_2} - 1, \qquad
+    \rho_t = \rho_\infty - \frac{2\,t\,\beta_2^t}{1 - \beta_2^t} \\
     r_t &= \sqrt{\frac{(\rho_t - 4)(\rho_t - 2)\,\rho_\infty}{(\rho_\infty - 4)(\rho_\infty - 2)\,\rho_t}} \\
     \theta_t &= \theta_{t-1} - \eta\,\hat m_t \cdot
         \begin{cases}

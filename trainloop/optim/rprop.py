@@ -18,6 +18,7 @@ class Rprop(Optimizer):
 
     $$
     \begin{aligned}
+    g_t &= \nabla L(\theta_{t-1}) \\
     s_t &=
         \begin{cases}
         \eta_+\,s_{t-1} & \text{if } g_t\,g_{t-1} > 0 \\
@@ -29,9 +30,9 @@ class Rprop(Optimizer):
     \end{aligned}
     $$
 
-    $g_t = \nabla L(\theta_{t-1})$, with $g_0 = 0$ and $s_0 = \eta$. Where the gradient turns, a minimum was
-    passed: the weight waits one step, with a smaller step size. Only signs count, and a mini-batch's
-    noise turns them at random, so Rprop is for gradients of the whole training set. A NaN counts as 0.
+    $g_0 = 0$ and $s_0 = \eta$. Where the gradient turns, a minimum was passed: the weight waits one step, with a
+    smaller step size. Only signs count, and a mini-batch's noise turns them at random, so Rprop is for gradients of
+    the whole training set. A NaN counts as 0.
 
     Args:
         params: parameters, named parameters or parameter groups.

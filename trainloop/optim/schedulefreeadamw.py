@@ -18,20 +18,20 @@ class ScheduleFreeAdamW(ScheduleFree):
 
     $$
     \begin{aligned}
+    \eta_t &= \eta\,\min(1,\ t / \max(1, T_w)) \\
+    w_t &= t^r \max(\eta_1, \dots, \eta_t)^p, \qquad c_{t+1} = \frac{w_t}{w_1 + \dots + w_t} \\
     y_t &= (1 - \beta_1)\,z_t + \beta_1\,x_t \\
     g_t &= \nabla L(y_t) \\
     v_t &= \beta_2\,v_{t-1} + (1 - \beta_2)\,g_t^2, \qquad \hat v_t = \frac{v_t}{1 - \beta_2^t} \\
     u_t &= \frac{g_t}{\sqrt{\hat v_t} + \varepsilon} + \lambda\,y_t \\
     z_{t+1} &= z_t - \eta_t\,u_t \\
-    x_{t+1} &= (1 - c_{t+1})\,x_t + c_{t+1}\,z_{t+1} \\
-    \eta_t &= \eta\,\min(1,\ t / T_w), \qquad
-        c_{t+1} = \frac{w_t}{w_1 + \dots + w_t}, \qquad w_t = t^r \max(\eta_1, \dots, \eta_t)^p
+    x_{t+1} &= (1 - c_{t+1})\,x_t + c_{t+1}\,z_{t+1}
     \end{aligned}
     $$
 
     $z$ makes AdamW's steps without momentum, $x$ is the average of all $z$, and the gradient is taken at $y$,
-    between the two; $x_1 = z_1$ are the weights at the start. Only $y$ or $x$ – in the parameters – and $z$ and
-    $v$ – in the state – are kept.
+    between the two; $x_1 = z_1$ are the weights at the start, and $v$ starts at 0. Only $y$ or $x$ – in the
+    parameters – and $z$ and $v$ – in the state – are kept.
 
     The parameters hold $y$ while training and $x$ after `eval()`; call `train()` and `eval()` wherever the model's
     are called. Each undoes the other, up to rounding. Save model and optimizer in one and the same mode: both

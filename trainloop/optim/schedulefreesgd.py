@@ -17,12 +17,12 @@ class ScheduleFreeSGD(ScheduleFree):
 
     $$
     \begin{aligned}
+    \eta_t &= \eta\,\min(1,\ t / \max(1, T_w)) \\
+    w_t &= t^r \max(\eta_1, \dots, \eta_t)^p, \qquad c_{t+1} = \frac{w_t}{w_1 + \dots + w_t} \\
     y_t &= (1 - \beta)\,z_t + \beta\,x_t \\
     g_t &= \nabla L(y_t) + \lambda\,y_t \\
     z_{t+1} &= z_t - \eta_t\,g_t \\
-    x_{t+1} &= (1 - c_{t+1})\,x_t + c_{t+1}\,z_{t+1} \\
-    \eta_t &= \eta\,\min(1,\ t / T_w), \qquad
-        c_{t+1} = \frac{w_t}{w_1 + \dots + w_t}, \qquad w_t = t^r \max(\eta_1, \dots, \eta_t)^p
+    x_{t+1} &= (1 - c_{t+1})\,x_t + c_{t+1}\,z_{t+1}
     \end{aligned}
     $$
 

@@ -1,6 +1,6 @@
 """SOAP: Adam in the coordinates in which a weight matrix's gradients are least correlated.
 
-Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", 2024, https://arxiv.org/abs/2409.11321. The
+Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", 2025, https://arxiv.org/abs/2409.11321. The
 authors' implementation: https://github.com/nikhilvyas/SOAP.
 """
 

@@ -1,6 +1,6 @@
 """Sophia-G: divide the momentum by an estimate of the curvature, and clip what comes out to ±1.
 
-Liu et al., "Sophia: A Scalable Stochastic Second-order Optimizer for Language Model Pre-training", 2023,
+Liu et al., "Sophia: A Scalable Stochastic Second-order Optimizer for Language Model Pre-training", 2024,
 https://arxiv.org/abs/2305.14342. Their claim of half AdamW's steps was not reproduced by others who tuned
 both: https://github.com/Liuhong99/Sophia/issues/31 and https://github.com/Liuhong99/Sophia/issues/46.
 """

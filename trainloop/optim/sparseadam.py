@@ -1,6 +1,6 @@
 """SparseAdam: Adam for tables of which a step uses only some rows, such as embeddings.
 
-Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2014, https://arxiv.org/abs/1412.6980. The variant
+Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, https://arxiv.org/abs/1412.6980. The variant
 is torch's: https://docs.pytorch.org/docs/stable/generated/torch.optim.SparseAdam.html.
 """
 

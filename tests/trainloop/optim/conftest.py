@@ -3,16 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
-from math import sin
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-
-SLOPES = [0.02 * sin(3 * t) + 0.004 for t in range(50)]
-"""Gradients of the size of the larger eps in the grids, so that its place in a formula shows."""
-
 
 # --- Many parameters --------------------------------------------------------------------------------
 
@@ -191,22 +186,6 @@ def walk(optimizer: Callable[..., torch.optim.Optimizer], slopes: list, start: A
         made.step()
         places.append(w.tolist())
     return Walk(places, made, made.state.get(w, {}))
-
-
-@pytest.fixture
-def assert_follows():
-    """Return a function that compares an optimizer with its formula in plain Python.
-
-    `by_hand` takes the start, the gradients and the optimizer's options, and returns where they lead.
-    """
-
-    def assert_follows(
-        optimizer, by_hand, options: dict, *, slopes: list = SLOPES, start: Any = 1.5, **tolerance: float
-    ) -> None:
-        expected = by_hand(start, slopes, **options)
-        assert walk(optimizer, slopes, start, **options).end == pytest.approx(expected, **{"rel": 1e-11, **tolerance})
-
-    return assert_follows
 
 
 @pytest.fixture

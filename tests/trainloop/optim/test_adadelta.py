@@ -1,41 +1,17 @@
-"""Adadelta: equal to torch bit for bit, and to its formula written out once more."""
+"""Adadelta: equal to torch bit for bit. That it follows its formula: test_formulas.py."""
 
 import math
-from itertools import product
 
 import pytest
 import torch
+from formulas.adadelta import GRID
 
 from trainloop.optim import Adadelta
-
-GRID = [
-    {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-    for lr, rho, eps, weight_decay, maximize in product(
-        (0.5,), (0.9, 0.5, 0.0, 1.0), (1e-6, 1e-3), (0, 1e-2), (False, True)
-    )
-]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_equals_torch(assert_parity, dtype):
     assert_parity(Adadelta, torch.optim.Adadelta, GRID, dtype)
-
-
-def by_hand(w, slopes, lr, rho, eps, weight_decay, maximize):
-    """The class's formulas, on one number, in plain Python."""
-    v = u = 0.0
-    for slope in slopes:
-        g = (-slope if maximize else slope) + weight_decay * w
-        v = rho * v + (1 - rho) * g**2
-        d = math.sqrt(u + eps) / math.sqrt(v + eps) * g
-        u = rho * u + (1 - rho) * d**2
-        w = w - lr * d
-    return w
-
-
-@pytest.mark.parametrize("options", GRID, ids=str)
-def test_follows_its_formula(assert_follows, options):
-    assert_follows(Adadelta, by_hand, options)
 
 
 @pytest.mark.parametrize(

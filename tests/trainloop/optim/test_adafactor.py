@@ -1,19 +1,12 @@
-"""Adafactor: equal to torch bit for bit, and to its formula written out once more."""
+"""Adafactor: equal to torch bit for bit. That it follows its formula: test_formulas.py."""
 
 import math
-from itertools import product
 
 import pytest
 import torch
+from formulas.adafactor import GRID
 
 from trainloop.optim import Adafactor
-
-GRID = [
-    {"lr": lr, "beta2_decay": decay, "eps": eps, "d": d, "weight_decay": weight_decay, "maximize": maximize}
-    for lr, decay, eps, d, (weight_decay, maximize) in product(
-        (1e-2, 0.5), (-0.8, -0.3), ((None, 1e-3), (1e-2, 0.1)), (1.0, 2.0), ((0, False), (1e-2, True))
-    )
-]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
@@ -31,50 +24,6 @@ def test_other_shapes_equal_torch(shape, assert_same, run):
     ours, theirs = Adafactor([p], lr=0.05), torch.optim.Adafactor([q], lr=0.05, foreach=False)
     run(ours, theirs, steps=range(100))
     assert_same(ours, theirs)
-
-
-def rms(numbers):
-    return math.sqrt(sum(x**2 for x in numbers) / len(numbers))
-
-
-def by_hand(w, gradients, lr, beta2_decay, eps, d, weight_decay, maximize):
-    """The class's formulas, on a matrix as a list of rows, or a vector as a list of numbers."""
-    is_matrix = isinstance(w[0], list)
-    rows, columns = len(w), len(w[0]) if is_matrix else 1
-    cells = [(i, j) for i in range(rows) for j in range(columns)]
-    w = {(i, j): w[i][j] if is_matrix else w[i] for i, j in cells}
-    eps1 = torch.finfo(torch.float64).eps if eps[0] is None else eps[0]
-    R, C, V = [0.0] * rows, [0.0] * columns, dict.fromkeys(cells, 0.0)
-    for t, gradient in enumerate(gradients, start=1):
-        sign = -1 if maximize else 1
-        g = {(i, j): sign * (gradient[i][j] if is_matrix else gradient[i]) for i, j in cells}
-        beta2 = 1 - t**beta2_decay
-        alpha = max(eps[1], rms(list(w.values()))) * min(lr, 1 / math.sqrt(t))
-        if is_matrix:
-            R = [beta2 * R[i] + (1 - beta2) * sum(g[i, j] ** 2 for j in range(columns)) / columns for i in range(rows)]
-            C = [beta2 * C[j] + (1 - beta2) * sum(g[i, j] ** 2 for i in range(rows)) / rows for j in range(columns)]
-            V = {(i, j): R[i] * C[j] / max(sum(R) / rows, eps1) for i, j in cells}
-        else:
-            V = {cell: beta2 * V[cell] + (1 - beta2) * g[cell] ** 2 for cell in cells}
-        u = {cell: g[cell] / max(math.sqrt(V[cell]), eps1) for cell in cells}
-        shrink = max(1, rms(list(u.values())) / d)
-        w = {cell: (1 - lr * weight_decay) * w[cell] - alpha * u[cell] / shrink for cell in cells}
-    return list(w.values())
-
-
-@pytest.mark.parametrize("shape", [(3, 4), (5,)])
-def test_follows_its_formula(shape):
-    for options in GRID:
-        # Gradients of the size of the larger eps, so that its places in the formula show.
-        gradients = [0.02 * random(*shape, seed=t) for t in range(30)]
-        w = random(*shape, seed=99).requires_grad_()
-        start = w.tolist()
-        optimizer = Adafactor([w], **options)
-        for gradient in gradients:
-            w.grad = gradient
-            optimizer.step()
-        expected = by_hand(start, [g.tolist() for g in gradients], **options)
-        assert w.flatten().tolist() == pytest.approx(expected, rel=1e-10, abs=1e-12), options
 
 
 # --- What it is for ---------------------------------------------------------------------------------

@@ -1,44 +1,17 @@
-"""ASGD: equal to torch bit for bit, and to its formula written out once more."""
+"""ASGD: equal to torch bit for bit. That it follows its formula: test_formulas.py."""
 
 import copy
-import math
-from itertools import product
 
 import pytest
 import torch
+from formulas.asgd import GRID
 
 from trainloop.optim import ASGD
-
-GRID = [
-    {"lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay, "maximize": maximize}
-    for lr, lambd, alpha, t0, weight_decay, maximize in product(
-        (1e-2,), (1e-4, 0.1), (0.75, 1.0), (1e6, 20), (0, 1e-2), (False, True)
-    )
-]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_equals_torch(assert_parity, dtype):
     assert_parity(ASGD, torch.optim.ASGD, GRID, dtype)
-
-
-def by_hand(w, slopes, lr, lambd, alpha, t0, weight_decay, maximize):
-    """The class's formulas, on one number, in plain Python. Returns the weight and the average."""
-    average = 0.0
-    for t, slope in enumerate(slopes, start=1):
-        g = (-slope if maximize else slope) + weight_decay * w
-        rate = lr / (1 + lambd * lr * (t - 1)) ** alpha
-        w = (1 - lambd * rate) * w - rate * g
-        average += (w - average) / max(1, t - 1 - t0)
-    return w, average
-
-
-@pytest.mark.parametrize("options", GRID, ids=str)
-def test_follows_its_formula(walk, options):
-    # Both the rate and the weight of the average are rounded to float32, by up to 6e-8 of themselves.
-    slopes = [math.sin(3 * t) + 0.2 for t in range(50)]
-    walked = walk(ASGD, slopes, 1.5, **options)
-    assert (walked.end, walked.state["ax"].item()) == pytest.approx(by_hand(1.5, slopes, **options), rel=1e-6)
 
 
 @pytest.mark.parametrize(

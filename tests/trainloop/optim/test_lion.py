@@ -1,38 +1,12 @@
-"""Lion: equal to its plain tensor form bit for bit, and to its formula written out once more."""
+"""Lion: equal to its plain tensor form bit for bit."""
 
 import math
-from itertools import product
 
 import pytest
 import torch
+from formulas.lion import GRID
 
 from trainloop.optim import Lion
-
-GRID = [
-    {"lr": lr, "betas": betas, "weight_decay": weight_decay, "maximize": maximize}
-    for lr, betas, weight_decay, maximize in product(
-        (1e-3, 0.1), ((0.9, 0.99), (0.5, 0.9), (0.0, 0.0)), (0, 0.3), (False, True)
-    )
-]
-
-
-def by_hand(w, slopes, lr, betas, weight_decay, maximize):
-    """The class's formulas, on one number, in plain Python."""
-    beta1, beta2 = betas
-    m = 0.0
-    for slope in slopes:
-        g = -slope if maximize else slope
-        blend = beta1 * m + (1 - beta1) * g
-        u = math.copysign(1.0, blend) if blend != 0 else 0.0
-        w = (1 - lr * weight_decay) * w - lr * u
-        m = beta2 * m + (1 - beta2) * g
-    return w
-
-
-@pytest.mark.parametrize("options", GRID, ids=str)
-def test_follows_its_formula(assert_follows, options):
-    slopes = [math.sin(3 * t) + 0.1 for t in range(120)]
-    assert_follows(Lion, by_hand, options, slopes=slopes, rel=1e-12)
 
 
 class Plain(torch.optim.Optimizer):

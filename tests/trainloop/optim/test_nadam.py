@@ -1,66 +1,18 @@
-"""NAdam: equal to torch bit for bit, and to its formula written out once more."""
+"""NAdam: equal to torch bit for bit. That it follows its formula: test_formulas.py."""
 
 import copy
 import math
-from itertools import product
 
 import pytest
 import torch
+from formulas.nadam import GRID
 
 from trainloop.optim import NAdam
-
-GRID = [
-    {
-        "lr": lr,
-        "betas": betas,
-        "eps": eps,
-        "weight_decay": weight_decay,
-        "momentum_decay": momentum_decay,
-        "decoupled_weight_decay": decoupled,
-        "maximize": maximize,
-    }
-    for lr, betas, eps, (weight_decay, decoupled), momentum_decay, maximize in product(
-        (0.1,),
-        ((0.9, 0.999), (0.5, 0.9), (0.0, 0.0)),
-        (1e-3,),
-        ((0, False), (0.1, False), (0.1, True)),
-        (4e-3, 0.2),
-        (False, True),
-    )
-]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_equals_torch(assert_parity, dtype):
     assert_parity(NAdam, torch.optim.NAdam, GRID, dtype)
-
-
-def by_hand(w, slopes, lr, betas, eps, weight_decay, momentum_decay, decoupled_weight_decay, maximize):
-    """The class's formulas, on one number, in plain Python."""
-    beta1, beta2 = betas
-
-    def mu(t):
-        return beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
-
-    m = v = 0.0
-    for t, slope in enumerate(slopes, start=1):
-        g = -slope if maximize else slope
-        if decoupled_weight_decay:
-            w = (1 - lr * weight_decay) * w
-        else:
-            g += weight_decay * w
-        m = beta1 * m + (1 - beta1) * g
-        v = beta2 * v + (1 - beta2) * g**2
-        so_far = math.prod(mu(i) for i in range(1, t + 1))
-        m_hat = mu(t + 1) * m / (1 - so_far * mu(t + 1)) + (1 - mu(t)) * g / (1 - so_far)
-        w = w - lr * m_hat / (math.sqrt(v / (1 - beta2**t)) + eps)
-    return w
-
-
-@pytest.mark.parametrize("options", GRID, ids=str)
-def test_follows_its_formula(assert_follows, options):
-    # The product of all μ is kept in float32: it is off by up to 6e-8 of itself, and only the first steps feel it.
-    assert_follows(NAdam, by_hand, options, rel=1e-7)
 
 
 @pytest.mark.parametrize(

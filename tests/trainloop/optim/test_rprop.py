@@ -1,50 +1,17 @@
-"""Rprop: equal to torch bit for bit, and to its formula written out once more."""
+"""Rprop: equal to torch bit for bit. That it follows its formula: test_formulas.py."""
 
 import math
-from itertools import product
 
 import pytest
 import torch
+from formulas.rprop import GRID
 
 from trainloop.optim import Rprop
-
-GRID = [
-    {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize}
-    for lr, etas, step_sizes, maximize in product(
-        (0.1, 60.0),
-        ((0.5, 1.2), (0.3, 1.7), (0.9, 1.1)),
-        ((1e-6, 50), (1e-3, 0.05), (0, 1.0)),
-        (False, True),
-    )
-]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_equals_torch(assert_parity, dtype):
     assert_parity(Rprop, torch.optim.Rprop, GRID, dtype)
-
-
-def by_hand(w, slopes, lr, etas, step_sizes, maximize):
-    """The class's formulas, on one number, in plain Python."""
-    size, previous = lr, 0.0
-    for slope in slopes:
-        g = -slope if maximize else slope
-        if g * previous > 0:
-            size *= etas[1]
-        elif g * previous < 0:
-            size *= etas[0]
-            g = 0.0
-        size = min(max(size, step_sizes[0]), step_sizes[1])
-        if g != 0:
-            w = w - math.copysign(size, g)
-        previous = g
-    return w
-
-
-@pytest.mark.parametrize("options", GRID, ids=str)
-def test_follows_its_formula(assert_follows, options):
-    slopes = [0.0 if t % 9 == 5 else math.sin(0.8 * t) + 0.2 for t in range(60)]
-    assert_follows(Rprop, by_hand, options, slopes=slopes)
 
 
 @pytest.mark.parametrize(

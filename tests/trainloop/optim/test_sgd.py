@@ -1,53 +1,15 @@
-"""SGD: equal to torch bit for bit, and to its formula written out once more."""
-
-import math
-from itertools import product
+"""SGD: equal to torch bit for bit. That it follows its formula: test_formulas.py."""
 
 import pytest
 import torch
+from formulas.sgd import GRID
 
 from trainloop.optim import SGD
-
-GRID = [
-    {
-        "lr": lr,
-        "momentum": momentum,
-        "dampening": dampening,
-        "weight_decay": weight_decay,
-        "nesterov": nesterov,
-        "maximize": maximize,
-    }
-    for lr, momentum, dampening, weight_decay, nesterov, maximize in product(
-        (1e-3, 0.1), (0, 0.5, 0.9), (0, 0.3, 1), (0, 1e-2), (False, True), (False, True)
-    )
-    if not nesterov or (momentum > 0 and dampening == 0)
-]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_equals_torch(assert_parity, dtype):
     assert_parity(SGD, torch.optim.SGD, GRID, dtype)
-
-
-def by_hand(w, slopes, lr, momentum, dampening, weight_decay, nesterov, maximize):
-    """The class's formulas, on one number, in plain Python."""
-    b = None
-    for slope in slopes:
-        g = (-slope if maximize else slope) + weight_decay * w
-        b = g if b is None else momentum * b + (1 - dampening) * g
-        if momentum == 0:
-            w = w - lr * g
-        elif nesterov:
-            w = w - lr * (g + momentum * b)
-        else:
-            w = w - lr * b
-    return w
-
-
-@pytest.mark.parametrize("options", GRID, ids=str)
-def test_follows_its_formula(assert_follows, options):
-    slopes = [math.sin(3 * t) + 0.2 for t in range(50)]
-    assert_follows(SGD, by_hand, options, slopes=slopes, rel=1e-12)
 
 
 @pytest.mark.parametrize(
