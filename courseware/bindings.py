@@ -209,6 +209,7 @@ class Bindings:
     lab: str = ""
     compare: Callable[[], list[dict[str, Any]]] | None = None  # every optimizer's row, from rule_pages
     used: set[tuple[str, str]] = field(default_factory=set)
+    _rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def _find(self, name: str) -> tuple[str, str, str, dict[str, Any]]:
         """Split `[page/]example[.rest]` into page, example, rest and what the example wrote."""
@@ -351,6 +352,21 @@ class Bindings:
             for row in rows
         ]
 
+    def optimizer(self, rule: str, about: str) -> str:
+        """One cell of that table: what is measured of an optimizer, or said of it in a word.
+
+        Args:
+            rule: the name of its file.
+            about: a column: `typical_lr`, `bytes`, `good_for`, …
+        """
+        if not self._rows:
+            self._rows |= {row["address"]: row for row in self.optimizers()}
+        cell = look_up(self._rows, f"optimizers/{rule}/")
+        value = look_up(cell, about)
+        if isinstance(value, Cell):
+            return value.html
+        return "–" if value is None else format_value(value, ".2g" if isinstance(value, float) else "")
+
     def downloads(self, name: str) -> str:
         """Links to an example's script, notebook, numbers and, with a repository, Colab."""
         page, example, _, _ = self._find(name)
@@ -462,7 +478,7 @@ class Bindings:
     def names(self) -> dict[str, Any]:
         """What the page's templates see."""
         names = ["value", "num", "calc", "figure", "stepper", "table", "downloads", "run_card", "glossary"]
-        names += ["cite", "bibliography", "optimizers", "chooser"]
+        names += ["cite", "bibliography", "optimizer", "optimizers", "chooser"]
         if self.lab:
             names += ["is_recorded", "record", "record_value", "recorded"]
         return {name: getattr(self, name) for name in names}
