@@ -139,12 +139,13 @@ def test_adam_leads_on_the_transformer_in_training_and_in_the_test():
 # --- what the table quotes of others
 
 
-def test_the_quoted_contests_say_what_the_table_says():
+def test_the_quoted_contests_say_what_table_and_chooser_say():
     line = document("optimization-algorithms-beyond-sgd", "tuned")["results"]
     assert line["sgd_wins"]["adam"] == line["seeds"]
     deep = {row["name"]: row for row in document("labs", "convergence-of-every-optimizer")["results"]["rows"]}
     assert deep["momentum"]["median"] > 1.2 * deep["adam"]["median"]
     text = document("labs", "adaptive-methods-on-sparse-text")["results"]["leads"]
     assert text["adam"]["all"]["separable"] and text["adam"]["all"]["mean"] > text["momentum"]["all"]["mean"] > 0
+    assert not document("labs", "adaptive-methods-on-sparse-text")["results"]["among"]["all"]["separable"]
     curve = document("labs", "l-bfgs-with-a-closure")["results"]["methods"]
     assert curve["adam"]["reached"] > curve["sgd"]["reached"] == 0
