@@ -92,12 +92,12 @@ def draw(results):
     axes[0].set_ylabel("step / size of the layer")
     axes[0].annotate("even", (3, axes[0].lines[0].get_ydata()[2]), xytext=(-4, 9), textcoords="offset points",
                      ha="right", color=colour("data"))  # fmt: skip
-    axes[0].annotate(
+    axes[1].annotate(
         "stretched",
-        (2, axes[0].lines[1].get_ydata()[1]),
-        xytext=(-6, 4),
+        (1, axes[1].lines[1].get_ydata()[0]),
+        xytext=(-4, -14),
         textcoords="offset points",
-        ha="right",
+        ha="left",
         color=colour("update"),
     )
     figure.supxlabel("layer", fontsize=11)
