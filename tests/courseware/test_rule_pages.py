@@ -136,7 +136,7 @@ def test_the_comparison_has_every_optimizer_in_the_order_of_the_entries(pages):
     assert rows["lbfgs"]["name"] == "L-BFGS"
     assert rows["adam"]["apart"] == 0 and rows["lion"]["apart"] is None, "torch has no Lion"
     assert rows["lookahead"]["typical_lr"] is None, "it is the inner optimizer's"
-    assert rows["adam"]["typical_lr"] == ("0.0001 – 0.01", 0.0001)
+    assert rows["adam"]["typical_lr"] == ("0.0001\N{NO-BREAK SPACE}–\N{NO-BREAK SPACE}0.01", 0.0001)
     assert rows["lbfgs"]["typical_lr"] == ("1", 1)
     race = {row["name"]: row["lr"] for row in rule_pages.document(*rule_pages.RACE)["results"]["rows"]}
     assert rows["rprop"]["best_lr"] == race["rprop_whole"] != race["rprop"], "on the batches it was made for"
