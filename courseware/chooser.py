@@ -137,7 +137,7 @@ class Chooser:
         # One line: within HTML, Markdown would make paragraphs of several.
         form = f'<div class="chooser" data-tree="{html.escape(json.dumps(self.data, ensure_ascii=False))}"></div>'
         cards = (self._card(outcome, answered) for outcome in self.outcomes.values())
-        tree = "\n".join(self._branch(self.first, 0))
+        tree = "\n".join([f"**{self.questions[self.first].ask}**", "", *self._branch(self.first, 0)])
         return "\n\n".join(
             [
                 form,
@@ -149,30 +149,33 @@ class Chooser:
         )
 
     def _branch(self, id: str, depth: int) -> Iterator[str]:
-        """A question as an item of a nested list, its answers and what they lead to below it."""
-        indent = "    " * depth
-        yield f"{indent}- **{self.questions[id].ask}**"
+        """A question's answers as items of a nested list, each with what it leads to."""
         for answer in self.questions[id].answers:
+            item = f"{'    ' * depth}- {answer.text} → "
             if answer.to in self.outcomes:
-                title = self.outcomes[answer.to].title
-                yield f"{indent}    - {answer.text} → [{title}](#outcome-{answer.to})"
+                yield f"{item}[{self.outcomes[answer.to].title}](#outcome-{answer.to})"
             else:
-                yield f"{indent}    - {answer.text}"
-                yield from self._branch(answer.to, depth + 2)
+                yield f"{item}**{self.questions[answer.to].ask}**"
+                yield from self._branch(answer.to, depth + 1)
 
     def _card(self, outcome: Outcome, answered: Callable[[str, int], str]) -> str:
-        items = [f"- **{name}:** {answered(outcome.texts[key], outcome.line)}" for key, name in FIELDS.items()]
+        texts = {key: _unbroken(answered(text, outcome.line)) for key, text in outcome.texts.items()}
         return "\n".join(
             [
                 f'<div class="chooser-outcome" id="outcome-{outcome.id}" markdown="block">',
                 "",
                 f"**{outcome.title}**",
                 "",
-                *items,
+                *(f"- **{name}:** {texts[key]}" for key, name in FIELDS.items()),
                 "",
                 "</div>",
             ]
         )
+
+
+def _unbroken(text: str) -> str:
+    """3e-4 must not end one line and begin the next."""
+    return re.sub(r"\b\d[\d.]*e-\d+\b", r'<span class="chooser-number">\g<0></span>', text)
 
 
 class _Problem(ValueError):

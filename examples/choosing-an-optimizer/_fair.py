@@ -10,10 +10,10 @@ from trainloop.lab import paired, spread, sweep
 
 # --8<-- [start:contest]
 def contest(train, grids, tuning, fresh, score):
-    """Let each method choose its learning rate by `score`, then run it on fresh seeds.
+    """Each method's learning rate with the lowest `score`, and its fresh runs.
 
-    `train(name, lr, seed)` returns measures by name, an infinite `score` if it
-    diverged. A lower score is better.
+    `train(name, lr, seed)` returns measures by name; infinite ones if it
+    diverged.
     """
     found = {}
     for name, grid in tqdm(grids.items(), desc="methods", leave=False):

@@ -16,7 +16,7 @@ from _fair import chosen, compared, contest, decades
 from torch.nn.functional import cross_entropy
 
 from trainloop.data import digits
-from trainloop.figures import NAMES, label_ends, line
+from trainloop.figures import NAMES, line
 from trainloop.loop import train_step
 from trainloop.models import SmallCNN
 from trainloop.optim import SGD, Adam
@@ -111,24 +111,19 @@ def good(method):
 
 def draw(results):
     figure, (above, below) = plt.subplots(2, 1, figsize=(5.2, 5.4), sharex=True)
-    for ax, key in ((above, "loss"), (below, "error")):
-        lines = []
-        for name in OPTIMIZERS:
-            rows = [row for row in results["fine"][name]["grid"] if row[key] is not None]
-            (drawn,) = ax.plot([r["lr"] for r in rows], [r[key] for r in rows], **line(name), marker="o", ms=4)
-            best = next(row for row in rows if row["lr"] == results["fine"][name]["lr"])
+    for name in OPTIMIZERS:
+        found = results["fine"][name]
+        for ax, key in ((above, "loss"), (below, "error")):
+            rows = [row for row in found["grid"] if row[key] is not None]
+            (drawn,) = ax.plot([row["lr"] for row in rows], [row[key] for row in rows], **line(name), marker="o", ms=4)
+            best = next(row for row in rows if row["lr"] == found["lr"])
             ax.plot(best["lr"], best[key], marker="o", ms=9, mfc="none", mew=1.5, color=drawn.get_color())
-            lines.append((drawn, NAMES[name]))
-        ax.set(xscale="log", yscale="log")
-        ax.margins(x=0.06)
-        if ax is above:
-            names = lines
-    above.set(ylabel="training loss", title="The same bowl, a decade apart")
-    below.set(xlabel="learning rate", ylabel="test errors, %")
-    below.set_yticks([3, 5, 10, 30, 90], ["3", "5", "10", "30", "90"])
+            first = (rows[0]["lr"], rows[0][key])
+            ax.annotate(NAMES[name], first, (8, 0), textcoords="offset points", color=drawn.get_color(), va="center")
+    above.set(xscale="log", yscale="log", ylabel="training loss", title="The same bowl, at another rate")
+    below.set(yscale="log", xlabel="learning rate", ylabel="test errors, %")
+    below.set_yticks([5, 10, 30], ["5", "10", "30"])
     below.minorticks_off()
-    above.set_xlim(right=above.get_xlim()[1] * 12)
-    label_ends(above, names)
     return figure
 
 

@@ -29,12 +29,12 @@ GRIDS = {"momentum": decades(start=-1, stop=3), "adam": decades(start=-3, stop=1
 
 # --8<-- [start:language]
 def language(seed, unequal):
-    """Contexts (contexts, width), and the next word's probabilities (contexts, words)."""
+    """Contexts, (contexts, width); the next word's chances, (contexts, words)."""
     generator = torch.Generator().manual_seed(seed)
     contexts = torch.randn(CONTEXTS, WIDTH, generator=generator) / WIDTH**0.5
     tastes = 1.5 * torch.randn(CONTEXTS, WORDS, generator=generator)
     rank = torch.arange(1.0, WORDS + 1)
-    frequency = 1 / rank if unequal else torch.ones(WORDS)  # Zipf's law, or none
+    frequency = 1 / rank if unequal else torch.ones(WORDS)  # Zipf, or none
     return contexts, (frequency.log() + tastes).softmax(dim=1)
 # --8<-- [end:language]
 
@@ -122,6 +122,8 @@ def draw_groups(results):
             (drawn,) = ax.plot(curve, color=colour(name), lw=width)
             lines.append((drawn, group))
         ax.set(yscale="log", ylabel="excess loss", xlim=(0, 1.24 * results["steps"]))
+        ax.set_xticks(range(0, results["steps"] + 1, max(1, results["steps"] // 3)))
+        ax.set_ylim(bottom=0.004)
         ax.set_title(NAMES[name], color=colour(name))
         label_ends(ax, lines)
     axes[1].set_xlabel("step")
@@ -140,6 +142,7 @@ def draw_rates(results):
         if kind == "unequal":
             named = lines
     axes[0].set_xlim(right=axes[0].get_xlim()[1] * 30)
+    axes[0].minorticks_off()
     axes[1].set_xlabel("learning rate")
     label_ends(axes[0], named)
     return figure

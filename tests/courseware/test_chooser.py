@@ -122,18 +122,20 @@ def test_form_and_tree_hold_the_same(ours: Chooser) -> None:
     markdown = ours.markdown(lambda text, line: text)
     form, tree = form_of(markdown), markdown.split("<summary>")[1]
     assert form["first"] == ours.first
-    asked = re.findall(r"^ *- \*\*([^*]+)\*\*$", tree.split('id="outcome-')[0], flags=re.MULTILINE)
+    asked = re.findall(r"(?:^| → )\*\*([^*]+)\*\*$", tree.split('id="outcome-')[0], flags=re.MULTILINE)
     assert set(asked) == {question["ask"] for question in form["questions"].values()}
     for question in form["questions"].values():
         for answer in question["answers"]:
-            title = form["outcomes"].get(answer["to"])
-            lead = f" → [{title}](#outcome-{answer['to']})" if title else ""
-            assert re.search(rf"^ *- {re.escape(answer['text'] + lead)}$", tree, flags=re.MULTILINE)
+            to = answer["to"]
+            title = form["outcomes"].get(to)
+            lead = f"[{title}](#outcome-{to})" if title else f"**{form['questions'][to]['ask']}**"
+            assert re.search(rf"^ *- {re.escape(answer['text'] + ' → ' + lead)}$", tree, flags=re.MULTILINE)
     for id, title in form["outcomes"].items():
         card = tree.split(f'id="outcome-{id}" markdown="block">')[1].split("</div>")[0]
         assert card.strip().startswith(f"**{title}**")
         assert re.findall(r"^- \*\*([^*]+):\*\*", card, flags=re.MULTILINE) == list(FIELDS.values())
-        assert all(text in card for text in ours.outcomes[id].texts.values())
+        plain = re.sub(r'<span class="chooser-number">([^<]*)</span>', r"\1", card)
+        assert all(text in plain for text in ours.outcomes[id].texts.values())
     leaves = re.findall(r"→ \[[^]]*\]\(#outcome-([\w-]+)\)", tree)
     assert sorted(leaves) == sorted(outcome.id for _, outcome in ours.paths())
 

@@ -7,8 +7,10 @@ const CHOSEN = "Your answers";
 const BACK = "Back";
 const AGAIN = "Start again";
 const SHARE = "Link to this result";
-const CHANGE = "Change this answer";
+const CHANGE = "Change";
 const STALE = "The address names an answer that is not in the tree any more. What came before it is kept.";
+
+const HEADER = 60; // px at the top of the screen that the site's header may cover
 
 const element = (tag, properties, ...children) => {
   const made = Object.assign(document.createElement(tag), properties);
@@ -37,7 +39,7 @@ class Chooser {
     const known = this.walk(given);
     const moved = given.length > 0 || this.answers !== undefined;
     this.show(known, { focus: moved && (location.hash === "" || location.hash.startsWith(PREFIX)) });
-    if (known.length < given.length) this.status.textContent = STALE;
+    if (known.length < given.length) this.say(STALE, { visible: true });
   }
 
   /** The answers that these ids name, up to the first that names none. */
@@ -68,10 +70,17 @@ class Chooser {
     const title = this.tree.outcomes[place];
     const head = title ? this.showOutcome(place) : this.showQuestion(place);
     this.showTrail();
-    this.status.textContent = title ? `Found after ${answers.length} answers: ${title}` : "";
+    this.say(title ? `Found: ${title}` : "");
     if (!focus) return;
     head.focus({ preventScroll: true });
-    this.root.scrollIntoView({ block: "nearest" });
+    const { top, bottom } = head.getBoundingClientRect();
+    if (top < HEADER || bottom > innerHeight) this.root.scrollIntoView();
+  }
+
+  /** Politely, to screen readers; visibly where nothing else on the page says it. */
+  say(text, { visible = false } = {}) {
+    this.status.classList.toggle("chooser__status--visible", visible);
+    this.status.textContent = text;
   }
 
   showQuestion(place) {
@@ -92,7 +101,8 @@ class Chooser {
     for (const part of copy.querySelectorAll("[id]")) part.removeAttribute("id");
     const head = copy.firstElementChild;
     head.tabIndex = -1;
-    this.stage.replaceChildren(copy, element("p", {}, element("a", { href: this.address(this.answers), textContent: SHARE })));
+    const link = element("a", { href: this.address(this.answers), textContent: SHARE });
+    this.stage.replaceChildren(copy, element("p", {}, link));
     return head;
   }
 
@@ -103,7 +113,7 @@ class Chooser {
       return;
     }
     const items = answers.map(({ ask, text }, number) => {
-      const change = element("button", { type: "button", className: "chooser__change", textContent: "Change" });
+      const change = element("button", { type: "button", className: "chooser__change", textContent: CHANGE });
       change.setAttribute("aria-label", `${CHANGE}: ${ask} ${text}`);
       change.addEventListener("click", () => this.go(answers.slice(0, number)));
       return element("li", {}, `${ask} `, element("strong", { textContent: text }), " ", change);
