@@ -119,7 +119,7 @@ def run(quick=False):
         row = {
             "remedy": remedy, "strength": "" if best is None else f"{best:g}",
             "accuracy": statistics.mean(right), "loss": statistics.mean(tests[remedy]),
-        } | {key: None for key in ("gap", "margin")} | {"verdict": "–"}
+        } | dict.fromkeys(("gap", "margin")) | {"verdict": "–"}
         if remedy != "nothing":
             compared = paired(tests[remedy], tests["nothing"], comparisons=len(REMEDIES) - 1)
             row |= {"gap": compared["gap"], "margin": compared["margin"]}
