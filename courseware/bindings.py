@@ -24,6 +24,8 @@ from mkdocs.exceptions import PluginError
 from mkdocs.utils import get_relative_url
 
 from courseware import ROOT
+from courseware.chooser import PATH as CHOOSER
+from courseware.chooser import Chooser
 from courseware.citations import PAGE as BIBLIOGRAPHY
 from courseware.citations import Bibliography, Reference
 from courseware.example import RECORDED, RESULTS, SCHEMES
@@ -203,9 +205,11 @@ class Bindings:
     repo_url: str = ""
     terms: Glossary = field(default_factory=Glossary)
     references: Bibliography = field(default_factory=Bibliography)
+    tree: Chooser = field(default_factory=Chooser)
     lab: str = ""
     compare: Callable[[], list[dict[str, Any]]] | None = None  # every optimizer's row, from rule_pages
     used: set[tuple[str, str]] = field(default_factory=set)
+    _rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def _find(self, name: str) -> tuple[str, str, str, dict[str, Any]]:
         """Split `[page/]example[.rest]` into page, example, rest and what the example wrote."""
@@ -348,6 +352,21 @@ class Bindings:
             for row in rows
         ]
 
+    def optimizer(self, rule: str, about: str) -> str:
+        """One cell of that table: what is measured of an optimizer, or said of it in a word.
+
+        Args:
+            rule: the name of its file.
+            about: a column: `typical_lr`, `bytes`, `good_for`, …
+        """
+        if not self._rows:
+            self._rows |= {row["address"]: row for row in self.optimizers()}
+        cell = look_up(self._rows, f"optimizers/{rule}/")
+        value = look_up(cell, about)
+        if isinstance(value, Cell):
+            return value.html
+        return "–" if value is None else format_value(value, ".2g" if isinstance(value, float) else "")
+
     def downloads(self, name: str) -> str:
         """Links to an example's script, notebook, numbers and, with a repository, Colab."""
         page, example, _, _ = self._find(name)
@@ -450,10 +469,16 @@ class Bindings:
         """Every reference, for the one page that lists them."""
         return self.references.listing()
 
+    def chooser(self) -> str:
+        """The questions that lead to an optimizer, as a form and as a tree, for the one page that asks them."""
+        if not self.tree.questions:
+            raise BindingError(f"there is no docs/{CHOOSER}")
+        return self.tree.markdown(lambda text, line: render(text, self, page=CHOOSER, first_line=line))
+
     def names(self) -> dict[str, Any]:
         """What the page's templates see."""
         names = ["value", "num", "calc", "figure", "stepper", "table", "downloads", "run_card", "glossary"]
-        names += ["cite", "bibliography", "optimizers"]
+        names += ["cite", "bibliography", "optimizer", "optimizers", "chooser"]
         if self.lab:
             names += ["is_recorded", "record", "record_value", "recorded"]
         return {name: getattr(self, name) for name in names}

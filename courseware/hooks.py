@@ -21,6 +21,7 @@ from mkdocs.utils.meta import get_data
 from courseware import (
     ROOT,
     bindings,
+    chooser,
     citations,
     glossary,
     lab_pages,
@@ -45,6 +46,7 @@ _generated: set[str] = set()  # pages made from a source of their own
 _sources: dict[str, str] = {}  # page → its file as written, front matter and all
 _glossary = glossary.Glossary()
 _references = citations.Bibliography()
+_chooser = chooser.Chooser()
 
 
 def _slug(page: Page) -> str:
@@ -135,8 +137,8 @@ def _add_pages(make: Callable[[], dict[str, str]], files: Files, config: MkDocsC
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
-    """Check the posts' numbers; read glossary and bibliography, and which pages refer to them."""
-    global _glossary, _references
+    """Check the posts' numbers; read the chooser, glossary and bibliography, and which pages refer to them."""
+    global _chooser, _glossary, _references
     sources = [(page, *_written(page)) for page in nav.pages]
     complaints = [
         complaint
@@ -147,7 +149,11 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
         raise PluginError("\n".join(complaints))
     _glossary = glossary.read(Path(config.docs_dir))
     _references = citations.read(Path(config.docs_dir))
-    uses = [(str(meta.get("title", page.title)), page.file.src_uri, markdown) for page, markdown, meta in sources]
+    _chooser = chooser.read(Path(config.docs_dir), {file.src_uri for file in files.documentation_pages()})
+    uses = [
+        (str(meta.get("title", page.title)), page.file.src_uri, markdown + _chooser.shown_by(markdown))
+        for page, markdown, meta in sources
+    ]
     _glossary.note_uses(uses)
     _references.note_uses(uses)
     return nav
@@ -199,7 +205,9 @@ def _bound(page: Page, config: MkDocsConfig) -> bindings.Bindings:
     script = lab_pages.script_of(page)
     slug, lab = ("labs", script.stem) if script else (_slug(page), "")
     repo_url = config.repo_url or ""
-    return bindings.Bindings(slug, page.url, repo_url, _glossary, _references, lab=lab, compare=rule_pages.compare)
+    return bindings.Bindings(
+        slug, page.url, repo_url, _glossary, _references, _chooser, lab=lab, compare=rule_pages.compare
+    )
 
 
 def _lab_markdown(page: Page, script: Path, config: MkDocsConfig) -> str:

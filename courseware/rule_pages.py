@@ -146,4 +146,4 @@ def _span(ends: list[float] | None) -> Cell | None:
     if ends is None:
         return None
     low, high = (format_value(end, "g") for end in ends)
-    return Cell(low if low == high else f"{low} – {high}", ends[0])
+    return Cell(low if low == high else f"{low}\N{NO-BREAK SPACE}–\N{NO-BREAK SPACE}{high}", ends[0])

@@ -7,6 +7,7 @@ import re
 # A file of the site's assets, and what a page has that needs it.
 NEEDED_BY = {
     "_mkdocstrings.css": 'class="doc ',
+    "chooser.js": 'class="chooser"',
     "quiz.js": "data-quiz",
     "sortable.js": "data-sortable",
     "stepper.js": 'class="run-figure stepper"',

@@ -7,13 +7,18 @@ import re
 import pytest
 
 import trainloop
-from courseware import ROOT, rule_pages
+from courseware import ROOT, rule_pages, schedule_pages
 
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "api").glob("*.md"))}
 SHOWN = {name for text in PAGES.values() for name in re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)}
 # The optimizers' own pages show them (tests/courseware/test_rule_pages.py).
 RULES = [ROOT / "trainloop" / "optim" / f"{entry['rule']}.py" for entry in rule_pages.entries()]
 SHOWN |= {f"trainloop.optim.{path.stem}.{rule_pages.read(path).cls}" for path in RULES}
+# And those of the schedules (tests/courseware/test_schedule_pages.py).
+SCHEDULES = [ROOT / "trainloop" / "schedulers" / f"{entry['schedule']}.py" for entry in schedule_pages.entries()]
+SHOWN |= {
+    f"trainloop.schedulers.{path.stem}.{name}" for path in SCHEDULES for name in schedule_pages.read(path).documented
+}
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(trainloop.__path__, "trainloop.")

@@ -23,7 +23,7 @@ from trainloop.schedulers import WarmupCosineLR
 
 # --8<-- [start:setup]
 EPOCHS = 20
-BASE_RATES = (0.025, 0.05, 0.1)
+BASE_RATES = (0.0125, 0.025, 0.05)
 BATCHES = (32, 128, 256, 512, 1024)
 SEEDS, TUNING = range(100, 106), range(2)
 WARMUP = 0.2  # of all updates

@@ -226,8 +226,8 @@ def draw(results):
     for name, (concept, dashes) in shown.items():
         curve = results["curves"][name]
         (drawn,) = ax.plot(range(5, 5 * len(curve) + 1, 5), curve, color=colour(concept), linestyle=dashes)
-        text = "after step,\nor before\nbackward" if "after" in name else name.replace(" before ", "\nbefore ")
-        lines.append((drawn, text))
+        label = "after step,\nor before\nbackward" if "after" in name else name.replace(" before ", "\nbefore ")
+        lines.append((drawn, label))
     ax.set(yscale="log", xlabel="step", ylabel="loss", title="Misplaced clips, and torch says nothing")
     ax.set_xlim(0, 5 * len(curve) * 1.32)
     label_ends(ax, lines, gap=34)

@@ -8,12 +8,20 @@ ways; then the learning rates are compared with those of a run that was never st
 
 import copy
 
+import matplotlib.pyplot as plt
 from _schedules import SCHEDULES, metric_of, optimizer_at
 from torch.optim import lr_scheduler
 
 from trainloop import schedulers
+from trainloop.figures import colour, label_ends
 
-DONE, LEFT = 37, 40
+DONE, LEFT = 37, 62
+DRAWN = "sequential_lr"  # torch's warm-up and cosine
+LABELS = {
+    "load_both": "load both",
+    "load_the_optimizer_then_build": "load optimizer,\nthen build",
+    "load_the_scheduler_alone": "load scheduler\nalone",
+}
 
 
 def go_on(optimizer, scheduler, metric, begin, calls):
@@ -53,8 +61,8 @@ def load_the_scheduler_alone(make, saved):
 WAYS = (load_both, load_the_optimizer_then_build, load_the_scheduler_alone)
 
 
-def is_right(schedule, module, way):
-    """Whether a resumed run has the learning rates of the run that went on."""
+def compared(schedule, module, way):
+    """The learning rates of a resumed run, and of the run that went on, from where it was stopped."""
     metric = schedule.cadence == "metric"
 
     def make(optimizer):
@@ -65,8 +73,12 @@ def is_right(schedule, module, way):
     go_on(optimizer, scheduler, metric, 0, DONE)
     saved = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
     resumed = go_on(*way(make, copy.deepcopy(saved)), metric, DONE, LEFT)
-    expected = go_on(optimizer, scheduler, metric, DONE, LEFT)
-    return max(abs(a - b) for a, b in zip(resumed, expected, strict=True)) < 1e-9
+    return resumed, go_on(optimizer, scheduler, metric, DONE, LEFT)
+
+
+def is_right(schedule, module, way):
+    """Whether a resumed run has the learning rates of the run that went on."""
+    return max(abs(a - b) for a, b in zip(*compared(schedule, module, way), strict=True)) < 1e-9
 
 
 def run(quick=False):
@@ -81,10 +93,37 @@ def run(quick=False):
         word: {way: sum(answer == "no" for answer in answers.values()) for way, answers in ways.items()}
         for word, ways in found.items()
     }
-    return {"done": DONE, "right": found, "wrong": wrong, "of": {"ours": len(SCHEDULES), "torch": len(known)}}
+    optimizer = optimizer_at()
+    before = go_on(optimizer, SCHEDULES[DRAWN].make(optimizer, SCHEDULES[DRAWN].settings[0]), False, 0, DONE)
+    curves = {way.__name__: compared(SCHEDULES[DRAWN], lr_scheduler, way)[0] for way in WAYS}
+    return {
+        "done": DONE,
+        "right": found,
+        "wrong": wrong,
+        "of": {"ours": len(SCHEDULES), "torch": len(known)},
+        "before": before,
+        "curves": curves,
+        "at_once": {way: lrs[0] for way, lrs in curves.items()},
+        "highest": {way: max(lrs) for way, lrs in curves.items()},
+    }
+
+
+def draw(results):
+    figure, ax = plt.subplots(figsize=(5.2, 3.2))
+    ax.plot(results["before"], color=colour("warmup"))
+    lines = []
+    for (way, lrs), style in zip(results["curves"].items(), ("-", (0, (5, 1.5)), (0, (1, 1.5))), strict=True):
+        ink = colour("warmup" if way == "load_both" else "wrong")
+        (drawn,) = ax.plot(range(DONE, DONE + len(lrs)), lrs, color=ink, linestyle=style)
+        lines.append((drawn, LABELS[way]))
+    ax.axvline(DONE, color=colour("data"), linewidth=0.8)
+    ax.set(xlabel="update", ylabel="learning rate / base", xticks=range(0, 80, 20))
+    ax.set_title("Three ways to resume, one is right")
+    label_ends(ax, lines, gap=27)
+    return figure
 
 
 if __name__ == "__main__":
     from courseware.example import main
 
-    main(run)
+    main(run, draw)

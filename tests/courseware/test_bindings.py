@@ -199,3 +199,18 @@ def test_rows_of_the_optimizers(page: Bindings) -> None:
     assert ("optimizers", "cost") in bound.used
     with pytest.raises(BindingError, match="cannot compare"):
         page.optimizers()
+
+
+def test_a_cell_of_the_comparison():
+    rows = [
+        {"address": "optimizers/adam/", "name": "Adam", "part": "adaptive", "bytes": 8.000004, "good_for": "a <try>"}
+        | {"typical_lr": Cell("0.1 – 1", 0.1), "apart": None}
+    ]
+    bound = Bindings("page", "page/", compare=lambda: rows)
+    cells = [bound.optimizer("adam", about) for about in ("bytes", "good_for", "typical_lr", "apart")]
+    assert cells == ["8", "a &lt;try&gt;", "0.1 – 1", "–"]
+    for rule, about in (("eve", "bytes"), ("adam", "price")):
+        with pytest.raises(BindingError, match="among"):
+            bound.optimizer(rule, about)
+    with pytest.raises(BindingError, match="cannot compare"):
+        Bindings("page", "page/").optimizer("adam", "bytes")

@@ -9,6 +9,7 @@ ASSETS = (
     '<link rel="stylesheet" href="../assets/stylesheets/main.min.css">'
     '<link rel="stylesheet" href="../assets/_mkdocstrings.css">'
     '<link rel="stylesheet" href="../assets/course.css">'
+    '<script src="../assets/chooser.js" type="module"></script>'
     '<script src="../assets/quiz.js" type="module"></script>'
     '<script src="../assets/sortable.js" type="module"></script>'
     '<script src="../assets/stepper.js" type="module"></script>'

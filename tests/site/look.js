@@ -2,8 +2,8 @@
 
 window.look = {
   /**
-   * Open all that a reader can open: hints, solutions, another frame of each stepper, a term's definition, and the
-   * answers of a quiz after a wrong and a right one.
+   * Open all that a reader can open: hints, solutions, another frame of each stepper, a result of the chooser, a term's
+   * definition, and the answers of a quiz after a wrong and a right one.
    */
   openAll() {
     for (const details of document.querySelectorAll("details")) details.open = true;
@@ -18,6 +18,8 @@ window.look = {
     for (const controls of document.querySelectorAll(".stepper__controls")) {
       controls.querySelector('button[aria-disabled="false"]').click();
     }
+    // The first answer to every question, up to a result.
+    for (let next; (next = document.querySelector(".chooser__answer")); ) next.click();
     document.querySelector("a.term")?.focus();
   },
 

@@ -31,7 +31,11 @@ def test_every_page_that_is_read_keeps_its_budget(browser: Browser, url: str, pa
     assert POST in posts
     experiments = [path for path in pages if path.startswith("lab/") and path != "lab/"]
     assert len(experiments) == 9
-    read = [*posts, *experiments, "optimizers/", "optimizers/lbfgs/"]  # of the optimizers' pages, the longest
+    chapter = [path for path in pages if path.startswith("chapter/")]
+    assert len(chapter) == 10
+    # Of the pages that are made from one template, the longest.
+    alike = ["optimizers/lbfgs/", "schedules/one-cycle-lr/"]
+    read = [*posts, *experiments, *chapter, "optimizers/", "schedules/", *alike, "quick-reference/"]
     weights = {path: sum(request.bytes for request in requests_of(browser, url + path)) for path in read}
     heavy = {path: weight for path, weight in weights.items() if weight > 250 * 1024}
     assert not heavy

@@ -19,7 +19,7 @@ class Adamax(Optimizer):
     \begin{aligned}
     g_t &= \nabla L(\theta_{t-1}) + \lambda\,\theta_{t-1} \\
     m_t &= \beta_1\,m_{t-1} + (1 - \beta_1)\,g_t \\
-    u_t &= \max(\beta_2\,u_{t-1},\; |g_t| + \varepsilon) \\
+    u_t &= \max(\beta_2\,u_{t-1},\; \lvert g_t \rvert + \varepsilon) \\
     \hat m_t &= \frac{m_t}{1 - \beta_1^t} \\
     \theta_t &= \theta_{t-1} - \eta\,\frac{\hat m_t}{u_t}
     \end{aligned}

@@ -23,9 +23,10 @@ def chained_scheduler(step: int, lr: float, *, factors: Sequence[Callable[[int],
     $$ \eta_t = \eta_0 \prod_i f_i(t) $$
 
     This is what a ChainedScheduler does when all of its schedulers are products: ConstantLR, LinearLR,
-    StepLR, MultiStepLR, ExponentialLR, PolynomialLR, MultiplicativeLR, and CosineAnnealingLR with
-    `eta_min=0`. Such a factor is the schedule's function for a learning rate of 1. A chain with any other is
-    no product, and depends on the order.
+    StepLR, MultiStepLR, ExponentialLR, PolynomialLR, MultiplicativeLR, and, as far as its bottom,
+    CosineAnnealingLR with `eta_min=0`; out of it, that one climbs to its own base again. Such a factor is the
+    schedule's function for a learning rate of 1. A chain with any other is no product, and depends on the
+    order.
 
     Args:
         step: $t \ge 0$, the number of `scheduler.step()` calls before.

@@ -19,7 +19,7 @@ FORMULA = Formula(
     lines={
         r"g_t = \nabla L(\theta_{t-1}) + \lambda\,\theta_{t-1}": "g = grad(θ) + λ * θ",
         r"m_t = \beta_1\,m_{t-1} + (1 - \beta_1)\,g_t": "m = β1 * m + (1 - β1) * g",
-        r"u_t = \max(\beta_2\,u_{t-1},\; |g_t| + \varepsilon)": "u = max(β2 * u, abs(g) + ε)",
+        r"u_t = \max(\beta_2\,u_{t-1},\; \lvert g_t \rvert + \varepsilon)": "u = max(β2 * u, abs(g) + ε)",
         r"\hat m_t = \frac{m_t}{1 - \beta_1^t}": "m̂ = m / (1 - β1**t)",
         r"\theta_t = \theta_{t-1} - \eta\,\frac{\hat m_t}{u_t}": "θ = θ - η * m̂ / u",
     },

@@ -1,10 +1,10 @@
 """OneCycleLR: torch's, bit for bit, also one step past the end; its functions and its steps agree."""
 
-import math
 import re
 from inspect import signature
 
 import pytest
+import schedule_formulas
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -99,22 +99,9 @@ def test_functions_are_the_formula(T, p, strategy, three_phase, data):
     a, e = p * T - 1, T - 1
     # Where a phase is nearly of length 0, rounding a decides; torch's a and ours are one, tested above.
     assume(min(abs(a), abs(a - e), abs(2 * a - e), abs(t - a), abs(t - 2 * a)) > 1e-6)
-    first, last = 0.5, 0.125
-
-    def A(x, y, q):
-        return x + (y - x) * q if strategy == "linear" else y + (x - y) * (1 + math.cos(math.pi * q)) / 2
-
-    if t <= a:
-        lr, μ = A(first, 1, t / a), A(0.9, 0.8, t / a)
-    elif not three_phase:
-        lr, μ = (A(*ends, (t - a) / (e - a)) for ends in ((1, last), (0.8, 0.9)))
-    elif t <= 2 * a:
-        lr, μ = A(1, first, (t - a) / a), A(0.8, 0.9, (t - a) / a)
-    else:
-        # Where no step is in the phase before, this one begins at the end of it all the same.
-        lr, μ = A(first, last, (t - 2 * a) / (e - 2 * a)), 0.9
     options = {"total_steps": T, "pct_start": p, "anneal_strategy": strategy, "three_phase": three_phase}
     rates = {"div_factor": 2, "final_div_factor": 4}
+    lr, μ = schedule_formulas.OneCycleLR(t, 1.0, **options, **rates, base_momentum=0.8, max_momentum=0.9)
     assert one_cycle_lr(t, 1.0, **options, **rates) == pytest.approx(lr, rel=1e-8, abs=1e-8)
     assert one_cycle_momentum(t, 0.8, 0.9, **options) == pytest.approx(μ, rel=1e-8, abs=1e-8)
 

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import schedule_formulas
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,9 +56,5 @@ def test_recursion_follows_function_and_formula(assert_agree, warmup_steps, deca
     options = {"warmup_steps": warmup_steps, "total_steps": total, "start_factor": a, "end_factor": b}
     assert_agree(WarmupCosineLR, warmup_cosine_lr, options, total + 3, lr, tolerance=0)
     for t in range(total + 3):
-        if t < warmup_steps:
-            factor = a + (1 - a) * t / warmup_steps
-        else:
-            u = min((t - warmup_steps) / decay_steps, 1)
-            factor = b + (1 - b) * math.cos(math.pi * u / 2) ** 2  # = (1 + cos πu) / 2
-        assert warmup_cosine_lr(t, lr, **options) == pytest.approx(lr * factor, rel=0, abs=1e-15 * lr)
+        expected = schedule_formulas.warmup_cosine_lr(t, lr, **options)
+        assert warmup_cosine_lr(t, lr, **options) == pytest.approx(expected, rel=0, abs=1e-15 * lr)

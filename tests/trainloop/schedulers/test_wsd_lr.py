@@ -1,8 +1,7 @@
 """WSDLR: Hugging Face's golden list, the formula of each shape, and runs finished from one checkpoint."""
 
-import math
-
 import pytest
+import schedule_formulas
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,12 +15,6 @@ HUGGING_FACE = {
     "1-sqrt": [1, 5.5, 10, 10, 10, 4.804, 2.652, 1, 1, 1],
     "linear": [1, 5.5, 10, 10, 10, 7, 4, 1, 1, 1],
     "cosine": [1, 5.5, 10, 10, 10, 7.75, 3.25, 1, 1, 1],
-}
-
-SHAPES = {
-    "1-sqrt": lambda u: 1 - u**0.5,
-    "linear": lambda u: 1 - u,
-    "cosine": lambda u: math.cos(math.pi * u / 2) ** 2,
 }
 
 
@@ -70,7 +63,7 @@ def test_runs_of_several_lengths_share_their_stable_stretch(make_optimizer, adva
     warmup_steps=st.integers(0, 30),
     stable_steps=st.integers(0, 30),
     decay_steps=st.integers(1, 30),
-    decay=st.sampled_from(list(SHAPES)),
+    decay=st.sampled_from(list(HUGGING_FACE)),
     a=st.floats(0, 1),
     b=st.floats(0, 1),
     lr=st.floats(1e-9, 100),
@@ -82,12 +75,8 @@ def test_recursion_follows_function_and_formula(assert_agree, warmup_steps, stab
     options |= {"decay": decay, "start_factor": a, "end_factor": b}
     assert_agree(WSDLR, wsd_lr, options, total + 3, lr, tolerance=0)
     for t in range(total + 3):
-        if t < warmup_steps:
-            factor = a + (1 - a) * t / warmup_steps
-        else:
-            u = (t - warmup_steps - stable_steps) / decay_steps
-            factor = b + (1 - b) * SHAPES[decay](min(max(u, 0), 1))
-        assert wsd_lr(t, lr, **options) == pytest.approx(lr * factor, rel=0, abs=1e-15 * lr)
+        expected = schedule_formulas.wsd_lr(t, lr, **options)
+        assert wsd_lr(t, lr, **options) == pytest.approx(expected, rel=0, abs=1e-15 * lr)
 
 
 @pytest.mark.parametrize(
