@@ -49,7 +49,7 @@ def walk(make, steps, large=LARGE, cycle=CYCLE):
 def run(quick=False):
     steps = 60 if quick else STEPS
     walks = {name: walk(make, steps) for name, make in RULES.items()}
-    kept = range(0, steps + 1, max(1, steps // 300))
+    kept = sorted({round(10 ** (k / 60)) for k in range(600)} & set(range(1, steps + 1)))
     rows = []
     for β2 in MEMORIES:
         end = walk(lambda p, β2=β2: Adam(p, betas=(0.0, β2), lr=0.5), steps)[-1]
@@ -77,7 +77,13 @@ def draw(results):
         for name, points in results["walks"].items()
     ]
     ax.axhline(-1, color=colour("truth"), lw=0.8, ls=":")
-    ax.set(xlabel="step", ylabel="x; −1 is best, 1 is worst", ylim=(-1.15, 1.15), title="Adam walks to the wrong end")
+    ax.set(
+        xscale="log",
+        xlabel="step",
+        ylabel="x; −1 is best, 1 is worst",
+        ylim=(-1.15, 1.15),
+        title="Adam walks to the wrong end",
+    )
     label_ends(ax, lines)
     return figure
 

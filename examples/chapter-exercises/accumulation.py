@@ -69,18 +69,18 @@ def unweighted(model, x, y):
 # --8<-- [start:kept]
 def kept_bytes(model, x, y):
     """Bytes that a forward pass keeps for its backward pass, the weights aside."""
-    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    storages = {}
+    weights = {p.data_ptr() for p in model.parameters()}
+    kept = {}
 
     def keep(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            storages[storage.data_ptr()] = storage.nbytes()
+        place = tensor.data_ptr()  # a view begins where its original does
+        if place not in weights:
+            kept[place] = max(kept.get(place, 0), tensor.nbytes)
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         nn.CrossEntropyLoss()(model(x), y)
-    return sum(storages.values())
+    return sum(kept.values())
 # --8<-- [end:kept]
 
 

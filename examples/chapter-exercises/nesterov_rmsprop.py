@@ -197,12 +197,14 @@ def run(quick=False):
             "digits": sum(tested[name]) / len(tested[name]),
         })
     one = RATES.index(ONE_RATE)
+    valley = {f"{a}_{b}": paired(logs[a], logs[b], comparisons=len(PAIRS)) for a, b in PAIRS}
     return {
         "curves": curves,
         "rows": rows,
         "at_one_rate": {name: curve["digits"][one] for name, curve in curves.items()},
         "one_rate": ONE_RATE,
-        "valley": {f"{a}_{b}": paired(logs[a], logs[b], comparisons=len(PAIRS)) for a, b in PAIRS},
+        "valley": valley,
+        "valley_ratio": {pair: math.exp(found["gap"]) for pair, found in valley.items()},
         "digits": {f"{a}_{b}": paired(tested[a], tested[b], comparisons=len(PAIRS)) for a, b in PAIRS},
         "to_transcription": apart(ours, transcribed(rosenbrock.start, check)),
         "to_look_ahead": apart(ours, looking_ahead(rosenbrock.start, check)),

@@ -20,7 +20,7 @@ STEPS = EPOCHS * UPDATES
 
 # --8<-- [start:loop]
 def train(optimizer, scheduler, cadence):
-    """The learning rate of every update; the work of training is left out."""
+    """The rate of every update; the work of training is left out."""
     lrs = []
     for _ in range(EPOCHS):
         for _ in range(UPDATES):

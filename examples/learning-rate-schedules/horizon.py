@@ -61,10 +61,15 @@ def scheduler_of(name, optimizer, stop):
         return schedulers.CosineAnnealingLR(optimizer, T_max=T)
     if name == "wsd":
         return schedulers.WSDLR(
-            optimizer, warmup_steps=0, total_steps=stop, decay_steps=stop // DECAY
+            optimizer,
+            warmup_steps=0,
+            total_steps=stop,
+            decay_steps=stop // DECAY,
         )
     if name == "inverse_sqrt":
-        return schedulers.InverseSqrtLR(optimizer, warmup_steps=0, timescale=40)
+        return schedulers.InverseSqrtLR(
+            optimizer, warmup_steps=0, timescale=40
+        )
     return None
 
 
@@ -116,7 +121,7 @@ def carried_on(name, lr, seed):
 
 # --8<-- [start:branches]
 def branches(lr, seed):
-    """WSD: one run at the full rate; before each stop a copy of it decays."""
+    """WSD: one run at the full rate; a copy decays before each stop."""
     model, optimizer, batch, clean = set_up("wsd", lr, seed)
     trunk = scheduler_of("wsd", optimizer, 10 * STOPS[-1])
     found, done = [], 0

@@ -16,7 +16,6 @@ from trainloop.schedulers.lambda_lr import lambda_lr
 from trainloop.schedulers.multi_step_lr import multi_step_lr
 from trainloop.schedulers.polynomial_lr import polynomial_lr
 
-# --8<-- [start:schedules]
 CURVATURES = (1.0, 0.02)
 NOISE = 1.0  # standard deviation of each gradient
 STEPS, WALKS = 1000, 2000
@@ -31,7 +30,6 @@ SCHEDULES = {
         t, LARGE, lr_lambda=lambda t: min(1, 100 / (t + 1))
     ),
 }
-# --8<-- [end:schedules]
 LABELS = {
     "large": f"always {LARGE:g}",
     "small": f"always {SMALL:g}",
@@ -44,7 +42,6 @@ COLOURS = {"large": "constant", "drops": "step_decay", "cosine": "cosine", "smal
 BEGIN = 10.0
 
 
-# --8<-- [start:walk]
 def walk(schedule, steps, walks):
     """Mean loss of many walks before each step, and after the last."""
     generator = torch.Generator().manual_seed(0)
@@ -56,7 +53,6 @@ def walk(schedule, steps, walks):
         noise = torch.randn(walks, 2, generator=generator, dtype=θ.dtype)
         θ = θ - schedule(t) * (λ * θ + NOISE * noise)
     return losses
-# --8<-- [end:walk]
 
 
 def floor_on_paper(lr):

@@ -17,7 +17,6 @@ SCHEDULERS = {
 UPDATES = 10
 
 
-# --8<-- [start:orders]
 def updates_see(make, scheduler_first):
     """The learning rate with which each update is made."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0, momentum=0.9)
@@ -31,7 +30,6 @@ def updates_see(make, scheduler_first):
         if not scheduler_first:
             scheduler.step()
     return seen
-# --8<-- [end:orders]
 
 
 def run(quick=False):

@@ -79,7 +79,7 @@ def draw(results):
         ylim=(1e-5, 3),
         xlabel="singular value, from the largest",
         ylabel="its size, the norm being 1",
-        title="Five iterations bring most to about 1",
+        title="Five rounds lift the large ones to about 1",
     )
     size = results["size"]
     ax.annotate("before", (size // 3, results["after"][0][size // 3]), xytext=(-6, -14), textcoords="offset points",

@@ -92,8 +92,14 @@ def draw(results):
     axes[0].set_ylabel("step / size of the layer")
     axes[0].annotate("even", (3, axes[0].lines[0].get_ydata()[2]), xytext=(-4, 9), textcoords="offset points",
                      ha="right", color=colour("data"))  # fmt: skip
-    axes[0].annotate("stretched", (1, axes[0].lines[1].get_ydata()[0]), xytext=(0, -16), textcoords="offset points",
-                     ha="left", color=colour("update"))  # fmt: skip
+    axes[1].annotate(
+        "stretched",
+        (1, axes[1].lines[1].get_ydata()[0]),
+        xytext=(-4, -14),
+        textcoords="offset points",
+        ha="left",
+        color=colour("update"),
+    )
     figure.supxlabel("layer", fontsize=11)
     return figure
 

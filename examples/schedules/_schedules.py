@@ -252,7 +252,7 @@ SCHEDULES = {
         (
             Setting("default", {"max_lr": 1.0, "total_steps": UPDATES}),
             Setting(
-                "three\nphases,\nlinear",
+                "3 phases,\nlinear",
                 {"max_lr": 1.0, "total_steps": UPDATES, "three_phase": True, "anneal_strategy": "linear"},
             ),
             Setting("stepped\nper epoch", {"max_lr": 1.0, "total_steps": UPDATES}, "epoch", wrong=True),

@@ -128,3 +128,24 @@ def test_a_file_without_a_source(tmp_path):
     file.write_text('"""Adam.\n\nBy somebody."""\n', encoding="utf-8")
     with pytest.raises(PageError, match="names no source"):
         rule_pages.read(file)
+
+
+def test_the_comparison_has_every_optimizer_in_the_order_of_the_entries(pages):
+    rows = {row["address"].split("/")[1]: row for row in rule_pages.compare()}
+    assert list(rows) == list(ENTRIES)
+    assert rows["lbfgs"]["name"] == "L-BFGS"
+    assert rows["adam"]["apart"] == 0 and rows["lion"]["apart"] is None, "torch has no Lion"
+    assert rows["lookahead"]["typical_lr"] is None, "it is the inner optimizer's"
+    assert rows["adam"]["typical_lr"] == ("0.0001\N{NO-BREAK SPACE}–\N{NO-BREAK SPACE}0.01", 0.0001)
+    assert rows["lbfgs"]["typical_lr"] == ("1", 1)
+    race = {row["name"]: row["lr"] for row in rule_pages.document(*rule_pages.RACE)["results"]["rows"]}
+    assert rows["rprop"]["best_lr"] == race["rprop_whole"] != race["rprop"], "on the batches it was made for"
+    assert rows["adam"]["best_lr"] == race["adam"] and rows["lion"]["best_lr"] is None
+
+
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_what_the_comparison_says_is_short(entry):
+    assert max(len(entry["good_for"]), len(entry["asks"])) <= 40
+    if entry["typical_lr"] is not None:
+        low, high = entry["typical_lr"]
+        assert 0 < low <= high
