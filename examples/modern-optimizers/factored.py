@@ -99,7 +99,8 @@ def draw(results):
     figure, axes = plt.subplots(1, 2, figsize=(5.2, 2.6))
     titles = ("the average of g²", "row means × column means")
     for ax, part, title in zip(axes, parts, titles, strict=True):
-        ax.imshow(part.clamp(min=scale.vmin), norm=scale, cmap="viridis", aspect="auto", interpolation="nearest")
+        shown = part.clamp(min=scale.vmin).numpy()
+        ax.imshow(shown, norm=scale, cmap="viridis", aspect="auto", interpolation="nearest")
         ax.set_title(title, fontsize=11)
         ax.set(xticks=[], yticks=[], xlabel="inputs")
         ax.grid(False)
