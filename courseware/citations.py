@@ -165,6 +165,8 @@ def _reference(entry: Entry) -> Reference:
     if not url.startswith("https://"):
         raise ValueError(f"has the address {url!r}, which is not https")
     venue = next((_text(values[name]) for name in VENUES if name in values), "")
+    if "\\" in title + venue:
+        raise ValueError("has TeX where the page shows plain characters")
     return Reference(entry.key, authors, year, title, venue, url, entry.start_line + 1, more)
 
 

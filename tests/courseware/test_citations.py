@@ -140,6 +140,7 @@ def test_one_two_three_authors_a_group_and_others(bibliography: Bibliography, ke
         ("https://example.org/zorn", "http://example.org/zorn", "'http://example.org/zorn', which is not https"),
         ("https://example.org/zorn", "https://example.org/needle", "'zorn1935zorn' has the address of 'orsted2001a'"),
         ("title = {Zorn},", "title = {Zorn", "not BibTeX"),
+        ("title = {Zorn}", r"title = {Zorn \& Co}", "has TeX where the page shows plain characters"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, before: str, after: str, complaint: str) -> None:
