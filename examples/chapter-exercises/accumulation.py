@@ -19,10 +19,8 @@ from trainloop.models import SmallCNN
 from trainloop.optim import SGD
 from trainloop.window import accumulate, train_window
 
-# --8<-- [start:setup]
 BATCH, MICRO = 1024, 64
 UPDATES, REPEATS = 16, 2
-# --8<-- [end:setup]
 
 
 def half_size():
@@ -42,18 +40,16 @@ def gradient(model, window):
     return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
-# --8<-- [start:apart]
 def apart(model, x, y):
-    """How far the two gradients are from each other, relative to their length."""
+    """How far the two gradients are apart, relative to their length."""
     whole = gradient(copy.deepcopy(model), [(x, y)])
     summed = gradient(copy.deepcopy(model), pieces(x, y, MICRO))
     return ((whole - summed).norm() / whole.norm()).item()
-# --8<-- [end:apart]
 
 
 # --8<-- [start:unweighted]
 def unweighted(model, x, y):
-    """The usual loop: every micro-batch's mean loss divided by their number, however small the last."""
+    """The usual loop: micro-batches count alike, a small last one too."""
     whole = gradient(copy.deepcopy(model), [(x, y)])
     model = copy.deepcopy(model)
     model.zero_grad()
@@ -66,7 +62,6 @@ def unweighted(model, x, y):
 # --8<-- [end:unweighted]
 
 
-# --8<-- [start:kept]
 def kept_bytes(model, x, y):
     """Bytes that a forward pass keeps for its backward pass, the weights aside."""
     weights = {p.data_ptr() for p in model.parameters()}
@@ -81,7 +76,6 @@ def kept_bytes(model, x, y):
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         nn.CrossEntropyLoss()(model(x), y)
     return sum(kept.values())
-# --8<-- [end:kept]
 
 
 def accuracy(model, x, y):
@@ -89,7 +83,6 @@ def accuracy(model, x, y):
         return (model(x).argmax(dim=1) == y).float().mean().item()
 
 
-# --8<-- [start:train]
 def train(model, x, y, updates, micro):
     """Updates of 1,024 images each, cut into micro-batches; seconds per update."""
     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
@@ -98,7 +91,6 @@ def train(model, x, y, updates, micro):
         batch = torch.arange(BATCH * update, BATCH * (update + 1)) % len(x)
         train_window(model, nn.CrossEntropyLoss(), optimizer, pieces(x[batch], y[batch], micro))
     return (time.perf_counter() - started) / updates
-# --8<-- [end:train]
 
 
 def largest_difference(model, other):

@@ -21,7 +21,6 @@ from trainloop.optim import LARS, SGD, Adam
 from trainloop.sampler import ShuffledBatches
 from trainloop.schedulers import WarmupCosineLR
 
-# --8<-- [start:setup]
 EPOCHS = 20
 BASE_RATES = (0.0125, 0.025, 0.05)
 BATCHES = (32, 128, 256, 512, 1024)
@@ -30,7 +29,6 @@ WARMUP = 0.2  # of all updates
 SGD_RATES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 LARS_RATES = (5, 10, 20, 40, 80, 160)
 ADAM_RATES = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
-# --8<-- [end:setup]
 
 
 def split():
@@ -52,10 +50,13 @@ def sgd(model, lr):
 
 
 def lars(model, lr):
-    """LARS for the matrices; biases, whose norms start near 0, get SGD."""
+    """LARS for the matrices; biases, whose norms start small, get SGD."""
     matrices = [p for p in model.parameters() if p.ndim > 1]
     biases = [p for p in model.parameters() if p.ndim == 1]
-    groups = [{"params": matrices}, {"params": biases, "adapt": False, "lr": lr / 100}]
+    groups = [
+        {"params": matrices},
+        {"params": biases, "adapt": False, "lr": lr / 100},
+    ]
     return LARS(groups, lr=lr, momentum=0.9, trust_coefficient=1e-3)
 
 
@@ -64,7 +65,6 @@ def adam(model, lr):
 # --8<-- [end:optimizers]
 
 
-# --8<-- [start:train]
 def train(make_optimizer, lr, batch, seed, epochs, parts, warmup=0.0):
     """The accuracy on the validation and on the test part; cosine decay in all runs."""
     x, y, validation, test = parts
@@ -81,7 +81,6 @@ def train(make_optimizer, lr, batch, seed, epochs, parts, warmup=0.0):
             train_step(model, loss_fn, optimizer, x[i], y[i])
             scheduler.step()
     return [evaluate(model, accuracy, [part]) for part in (validation, test)]
-# --8<-- [end:train]
 
 
 SEARCHED = {
@@ -112,7 +111,7 @@ def run(quick=False):
     seeds, tuning = (SEEDS[:2], TUNING[:1]) if quick else (SEEDS, TUNING)
     parts = split()
 
-    def search(make_optimizer, rates, batch, warmup):
+    def search(make_optimizer, rates, batch, warmup, tuning=tuning):
         """The rate with the best validation accuracy."""
 
         def score(lr, seed):
@@ -120,7 +119,7 @@ def run(quick=False):
 
         return sweep(score, rates, tuning, higher_is_better=True).best
 
-    base_lr = search(sgd, BASE_RATES, batches[0], 0.0)
+    base_lr = search(sgd, BASE_RATES, batches[0], 0.0, tuning[:1])  # its runs are the longest
     fixed = {
         "same": lambda batch: (base_lr, 0.0),
         # --8<-- [start:rule]

@@ -22,18 +22,16 @@ from trainloop.optim import SGD
 from trainloop.sampler import ShuffledBatches
 from trainloop.window import train_window
 
-# --8<-- [start:setup]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 LOW = torch.float16 if DEVICE == "cuda" else torch.bfloat16
 EPOCHS, BATCH, SEEDS = 6, 64, range(100, 108)
 SIZES = {"narrow": [64, 64, 64, 10], "wide": [64, 1024, 1024, 10]}
 REPEATS = 15
-# --8<-- [end:setup]
 
 
 # --8<-- [start:step]
 def make_scaler(low):
-    """float16 underflows, so its loss is scaled; bfloat16 reaches as far as float32."""
+    """float16 underflows, so its loss is scaled; bfloat16 does not."""
     return GradScaler(DEVICE) if low is torch.float16 else None
 
 

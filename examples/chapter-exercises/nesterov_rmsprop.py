@@ -8,6 +8,7 @@ Takes about twelve seconds.
 """
 
 import math
+from functools import partial
 
 import matplotlib.pyplot as plt
 import torch
@@ -23,21 +24,21 @@ from trainloop.models import MLP
 from trainloop.optim import RMSprop
 from trainloop.sampler import ShuffledBatches
 
-# --8<-- [start:setup]
 EPOCHS, BATCH = 6, 64
 TUNING, FRESH = range(3), range(100, 110)
 RATES = tuple(10 ** (i / 3 - 4) for i in range(2, 8))  # 0.0005 … 0.02
 ONE_RATE = RATES[4]  # 0.01
 STEPS, STARTS, TARGET = 2200, 10, 0.01  # on Rosenbrock
-# --8<-- [end:setup]
 
 
 # --8<-- [start:rule]
 class NesterovRMSprop(RMSprop):
-    """RMSprop's direction u = g / (√v + ε), with Nesterov's momentum on it."""
+    """RMSprop's direction u = g / (√v + ε), with Nesterov's momentum."""
 
-    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9):
-        super().__init__(params, lr=lr, alpha=alpha, eps=eps, momentum=momentum)
+    def __init__(
+        self, params, lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.9
+    ):
+        super().__init__(params, lr, alpha, eps, momentum=momentum)
 
     def check(self, group):
         super().check(group)
@@ -45,13 +46,18 @@ class NesterovRMSprop(RMSprop):
             raise ValueError("momentum must be > 0, got 0")
 
     def update(self, θ, g, state, group):
-        η, α, ε, μ = (group[k] for k in ("lr", "alpha", "eps", "momentum"))
+        η, α = group["lr"], group["alpha"]
+        ε, μ = group["eps"], group["momentum"]
         v, b = state["square_avg"], state["momentum_buffer"]
         v.mul_(α).addcmul_(g, g, value=1 - α)  # v = αv + (1 − α)g²
         root = v.sqrt().add_(ε)  # u = g / root
         b.mul_(μ).addcdiv_(g, root)  # b = μb + u
-        θ.addcdiv_(g, root, value=-η).add_(b, alpha=-η * μ)  # θ = θ − η(u + μb)
+        θ.addcdiv_(g, root, value=-η)  # θ = θ − η(u + μb),
+        θ.add_(b, alpha=-η * μ)  # in two parts
 # --8<-- [end:rule]
+
+
+pairs = partial(zip, strict=True)
 
 
 # --8<-- [start:transcriptions]
@@ -65,10 +71,10 @@ def transcribed(θ, steps, η=0.002, α=0.99, ε=1e-8, μ=0.9):
     points = [list(θ)]
     for _ in range(steps):
         g = slope(points[-1])
-        v = [α * vi + (1 - α) * gi**2 for vi, gi in zip(v, g, strict=True)]
-        u = [gi / (math.sqrt(vi) + ε) for gi, vi in zip(g, v, strict=True)]
-        b = [μ * bi + ui for bi, ui in zip(b, u, strict=True)]
-        moved = zip(points[-1], u, b, strict=True)
+        v = [α * vi + (1 - α) * gi**2 for vi, gi in pairs(v, g)]
+        u = [gi / (math.sqrt(vi) + ε) for gi, vi in pairs(g, v)]
+        b = [μ * bi + ui for bi, ui in pairs(b, u)]
+        moved = pairs(points[-1], u, b)
         points.append([θi - η * (ui + μ * bi) for θi, ui, bi in moved])
     return points
 
@@ -81,13 +87,13 @@ def looking_ahead(θ, steps, η=0.002, α=0.99, ε=1e-8, μ=0.9):
     v, b, θ = [0.0, 0.0], [0.0, 0.0], list(θ)
     aheads = []
     for _ in range(steps + 1):
-        ahead = [θi - η * μ * bi for θi, bi in zip(θ, b, strict=True)]
+        ahead = [θi - η * μ * bi for θi, bi in pairs(θ, b)]
         aheads.append(ahead)
         g = slope(ahead)
-        v = [α * vi + (1 - α) * gi**2 for vi, gi in zip(v, g, strict=True)]
-        u = [gi / (math.sqrt(vi) + ε) for gi, vi in zip(g, v, strict=True)]
-        b = [μ * bi + ui for bi, ui in zip(b, u, strict=True)]
-        θ = [θi - η * bi for θi, bi in zip(θ, b, strict=True)]
+        v = [α * vi + (1 - α) * gi**2 for vi, gi in pairs(v, g)]
+        u = [gi / (math.sqrt(vi) + ε) for gi, vi in pairs(g, v)]
+        b = [μ * bi + ui for bi, ui in pairs(b, u)]
+        θ = [θi - η * bi for θi, bi in pairs(θ, b)]
     return aheads
 # --8<-- [end:transcriptions]
 
@@ -118,7 +124,6 @@ RULES = {
 NAMES = {"rmsprop": "no momentum", "momentum": "momentum", "nesterov": "Nesterov"}
 
 
-# --8<-- [start:valley]
 def arrivals(make_optimizer, rates, steps):
     """The step from which a walk stays below the target: (rates, starts)."""
     generator = torch.Generator().manual_seed(0)
@@ -137,10 +142,8 @@ def arrivals(make_optimizer, rates, steps):
         points = torch.stack(walkers)
         above[rosenbrock.f(*points.unbind(-1)) >= TARGET] = step
     return above + 1
-# --8<-- [end:valley]
 
 
-# --8<-- [start:digits]
 def train(make_optimizer, lr, seed, epochs, parts):
     """Train on digits; the loss on the validation and the test part."""
     x, y, validation, test = parts
@@ -153,7 +156,6 @@ def train(make_optimizer, lr, seed, epochs, parts):
         batches.set_epoch(epoch)
         train_epoch(model, loss_fn, optimizer, ((x[i], y[i]) for i in batches))
     return [evaluate(model, loss_fn, [part]) for part in (validation, test)]
-# --8<-- [end:digits]
 
 
 def split():
@@ -177,8 +179,8 @@ def run(quick=False):
             return train(make_optimizer, lr, seed, epochs, parts)[part]
 
         # --8<-- [start:choose]
-        found = sweep(lambda lr, seed: trained(lr, seed, 0), RATES, tuning)
-        tested[name] = [trained(found.best, seed, 1) for seed in fresh]
+        found = sweep(partial(trained, part=0), RATES, tuning)
+        tested[name] = [trained(found.best, seed, part=1) for seed in fresh]
         # --8<-- [end:choose]
         arrived = arrivals(make_optimizer, RATES, steps)
         medians = arrived.median(dim=1).values
@@ -232,9 +234,13 @@ def draw(results):
                 lines.append((drawn, NAMES[name]))
         ax.set(xscale="log", xlim=(3.8e-4, 0.03), yscale="log")
         if kind == "digits":
-            ax.set(xlabel="learning rate", ylabel="validation loss", title="Digits: the same depth, elsewhere")
+            ax.set(xlabel="learning rate", ylabel="validation loss", title="Digits")
+            ax.set_yticks([0.15, 0.3, 0.6, 1.2], ["0.15", "0.3", "0.6", "1.2"])
+            ax.minorticks_off()
         else:
-            ax.set(ylabel="steps until it stays below 0.01", title="Rosenbrock")
+            ax.set(ylabel="steps until f stays < 0.01", title="Rosenbrock")
+            ax.set_yticks([1000, 1500, 2000], ["1,000", "1,500", "2,000"])
+            ax.minorticks_off()
         label_ends(ax, lines)
     return figure
 

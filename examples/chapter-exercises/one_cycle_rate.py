@@ -23,12 +23,10 @@ from trainloop.optim import SGD
 from trainloop.sampler import ShuffledBatches
 from trainloop.schedulers import OneCycleLR
 
-# --8<-- [start:setup]
 EPOCHS, BATCH = 12, 64
 TUNING, FRESH = range(3), range(100, 110)
 RATES = (0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 METHODS = ("steepest", "valley", "minimum")
-# --8<-- [end:setup]
 
 
 def split():
@@ -47,7 +45,6 @@ def fresh_model(seed):
     return MLP([64, 64, 10])
 
 
-# --8<-- [start:train]
 def train(model, peak, seed, epochs, parts):
     """One cycle up to the peak and down; the loss on the validation part, the accuracy on the test part."""
     x, y, validation, test = parts
@@ -66,7 +63,6 @@ def train(model, peak, seed, epochs, parts):
             train_step(model, loss_fn, optimizer, x[i], y[i])
             scheduler.step()  # once per batch
     return evaluate(model, loss_fn, [validation]), evaluate(model, accuracy, [test])
-# --8<-- [end:train]
 
 
 # --8<-- [start:find]
@@ -76,7 +72,8 @@ def find(model, seed, parts):
     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
     batches = ShuffledBatches(len(x), BATCH, seed=seed)
     finder = LRFinder(model, nn.CrossEntropyLoss(), optimizer)
-    seen = finder.run([(x[i], y[i]) for i in batches], start_lr=1e-4, end_lr=10, smoothing=0.9)
+    pieces = [(x[i], y[i]) for i in batches]
+    seen = finder.run(pieces, start_lr=1e-4, end_lr=10, smoothing=0.9)
     return seen, {method: seen.suggestion(method) for method in METHODS}
 # --8<-- [end:find]
 

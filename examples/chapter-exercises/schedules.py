@@ -114,11 +114,9 @@ def compared(runs, pairs):
     return {pair: paired(scores[a], scores[b], comparisons=len(pairs)) for pair, (a, b) in pairs.items()}
 
 
-# --8<-- [start:below]
 def epoch_below(curve, target):
     """The first epoch after which the validation loss is below a target; None if there is none."""
     return next((epoch for epoch, loss in enumerate(curve, 1) if loss < target), None)
-# --8<-- [end:below]
 
 
 def summary(runs, best):
@@ -145,7 +143,6 @@ def run(quick=False):
     steps = epochs * len(ShuffledBatches(len(parts[0]), BATCH))
     one, tuned, best, searched = {}, {}, {}, {}
     for name in tqdm(SCHEDULES, desc="schedules", leave=False):
-        # --8<-- [start:choose]
 
         def score(lr, seed, name=name):
             return train(name, lr, seed, epochs, parts)["validation"][-1]
@@ -154,7 +151,6 @@ def run(quick=False):
         best[name] = found.best
         tuned[name] = [train(name, best[name], seed, epochs, parts) for seed in fresh]
         one[name] = [train(name, ONE_RATE, seed, epochs, parts) for seed in fresh]
-        # --8<-- [end:choose]
         searched[name] = [found.median(lr) for lr in rates]
     found = {"shapes": {name: rates_over(name, 1.0, 60) for name in SCHEDULES}, "searched": searched}
     for kind, runs, chosen in (("one", one, dict.fromkeys(SCHEDULES, ONE_RATE)), ("tuned", tuned, best)):
@@ -202,7 +198,9 @@ def draw_curves(results):
         drawn = below.plot(range(1, len(curve) + 1), curve, **style_of(name))[0]
         lines.append((drawn, NAMES[name]))
     below.set(xlabel="epoch", ylabel="validation loss", yscale="log", xlim=(0, results["epochs"]))
-    below.set_title("What they come to, each at its best peak")
+    below.set_title("What they come to")
+    below.set_yticks([0.2, 0.4, 0.8, 1.6], ["0.2", "0.4", "0.8", "1.6"])
+    below.minorticks_off()
     label_ends(below, lines)
     return figure
 

@@ -21,16 +21,13 @@ from trainloop.optim import AdamW
 from trainloop.param_groups import weight_decay_groups
 from trainloop.schedulers import WarmupLinearLR
 
-# --8<-- [start:setup]
 STEPS, MICRO, ACCUMULATE, CONTEXT = 160, 16, 2, 32
 LR, BETAS, EPS, WEIGHT_DECAY = 3e-3, (0.9, 0.999), 1e-6, 0.01
 WARMUP, CLIP_NORM = 0.1, 1.0
 MASKED = 0.15
 SEEDS = range(3)
-# --8<-- [end:setup]
 
 
-# --8<-- [start:model]
 class SmallBERT(nn.Module):
     """An encoder that sees both sides of every character; norms after the blocks."""
 
@@ -46,26 +43,30 @@ class SmallBERT(nn.Module):
 
     def forward(self, tokens):
         return self.head(self.blocks(self.norm(self.token(tokens) + self.position)))
-# --8<-- [end:model]
 
 
 # --8<-- [start:mask]
 def masked(text, n, vocabulary, generator):
-    """n pieces of a text with 15 % of the characters hidden, and what they were; −1 elsewhere.
+    """n pieces of a text with 15 % of the characters hidden; and those,
+    with −1 for the others.
 
-    Of the hidden ones, 80 % show the mask, 10 % another character, 10 % themselves.
+    Of the hidden ones, 80 % show the mask, 10 % any character, 10 %
+    themselves.
     """
-    starts = torch.randint(len(text) - CONTEXT, (n, 1), generator=generator)
+    last = len(text) - CONTEXT
+    starts = torch.randint(last, (n, 1), generator=generator)
     tokens = text[starts + torch.arange(CONTEXT)]
     draw = torch.rand(n, CONTEXT, generator=generator)
     random = torch.randint(vocabulary, (n, CONTEXT), generator=generator)
     shown = torch.where(draw < 0.8 * MASKED, vocabulary, tokens)
-    shown = torch.where((draw >= 0.8 * MASKED) & (draw < 0.9 * MASKED), random, shown)
+    swapped = (draw >= 0.8 * MASKED) & (draw < 0.9 * MASKED)
+    shown = torch.where(swapped, random, shown)
     return shown, torch.where(draw < MASKED, tokens, -1)
 
 
 def loss_fn(logits, hidden):
-    return F.cross_entropy(logits.flatten(0, 1), hidden.flatten(), ignore_index=-1)
+    logits, hidden = logits.flatten(0, 1), hidden.flatten()
+    return F.cross_entropy(logits, hidden, ignore_index=-1)
 
 
 def accuracy(logits, hidden):
@@ -84,11 +85,17 @@ def train(seed, steps, corpus, warmup=WARMUP):
     torch.manual_seed(seed)
     vocabulary = len(corpus.vocabulary)
     model = SmallBERT(vocabulary)
-    groups = weight_decay_groups(model, WEIGHT_DECAY)  # none on norms and biases
+    groups = weight_decay_groups(model, WEIGHT_DECAY)  # no norms, no biases
     optimizer = AdamW(groups, lr=LR, betas=BETAS, eps=EPS)
-    scheduler = WarmupLinearLR(optimizer, warmup_steps=round(warmup * steps), total_steps=steps)
-    held_out = masked(corpus.val, 256, vocabulary, torch.Generator().manual_seed(0))
-    batches = [masked(corpus.train, MICRO, vocabulary, generator) for _ in range(ACCUMULATE * steps)]
+    scheduler = WarmupLinearLR(
+        optimizer, warmup_steps=round(warmup * steps), total_steps=steps
+    )
+    same = torch.Generator().manual_seed(0)  # for all runs
+    held_out = masked(corpus.val, 256, vocabulary, same)
+    batches = [
+        masked(corpus.train, MICRO, vocabulary, generator)
+        for _ in range(ACCUMULATE * steps)
+    ]
     return fit(
         model,
         loss_fn,

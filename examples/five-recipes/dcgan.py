@@ -20,14 +20,11 @@ from trainloop.models import MLP
 from trainloop.optim import Adam
 from trainloop.sampler import ShuffledBatches
 
-# --8<-- [start:setup]
 EPOCHS, BATCH, LATENT = 20, 128, 16
 LR, BETAS = 1e-3, (0.5, 0.999)
 SEEDS = range(5)
-# --8<-- [end:setup]
 
 
-# --8<-- [start:model]
 def generator():
     """Noise of shape (n, 16, 1, 1) to images of shape (n, 1, 8, 8), in −1 … 1."""
     return nn.Sequential(
@@ -61,12 +58,11 @@ def draw_weights(layer):
         nn.init.normal_(layer.weight, 0.0, 0.02)
     elif isinstance(layer, nn.BatchNorm2d):
         nn.init.normal_(layer.weight, 1.0, 0.02)
-# --8<-- [end:model]
 
 
 # --8<-- [start:step]
 def step(G, D, optimizer_G, optimizer_D, real):
-    """One update of the discriminator, then one of the generator; their losses."""
+    """One update of the discriminator, then one of the generator."""
     noise = torch.randn(len(real), LATENT, 1, 1)
     made = G(noise)
 
@@ -84,12 +80,12 @@ def step(G, D, optimizer_G, optimizer_D, real):
 
 
 def says(logits, answer):
-    """How wrong the discriminator is if the answer is this one for all images."""
-    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, answer))
+    """The discriminator's error if this is the answer for all images."""
+    answers = torch.full_like(logits, answer)
+    return F.binary_cross_entropy_with_logits(logits, answers)
 # --8<-- [end:step]
 
 
-# --8<-- [start:train]
 def train(seed, epochs, images, betas=BETAS):
     torch.manual_seed(seed)
     G, D = generator(), discriminator()
@@ -103,10 +99,8 @@ def train(seed, epochs, images, betas=BETAS):
         order.set_epoch(epoch)
         losses += [step(G, D, optimizer_G, optimizer_D, images[i]) for i in order]
     return G.eval(), losses
-# --8<-- [end:train]
 
 
-# --8<-- [start:judge]
 def frechet(a, b):
     """The distance between two clouds of features, each taken for a bell: of their means and covariances."""
     (μ, Σ), (ν, Τ) = ((c.mean(dim=0), c.T.cov()) for c in (a.double(), b.double()))
@@ -138,7 +132,6 @@ def verdict(classifier, G, held_out):
         "sure": (shares.amax(dim=1) > 0.9).float().mean().item(),
         "rarest": classes.min().item(),
     }
-# --8<-- [end:judge]
 
 
 def run(quick=False):

@@ -25,16 +25,13 @@ from trainloop.param_groups import discriminative_groups, weight_decay_groups
 from trainloop.sampler import ShuffledBatches
 from trainloop.schedulers import WarmupCosineLR, WarmupLinearLR
 
-# --8<-- [start:setup]
 EPOCHS, BATCH, PER_CLASS = 4, 16, 10
 RATES = (1e-3, 3e-3, 1e-2)  # of the body
 HEAD_FACTOR, WARMUP, WEIGHT_DECAY, CLIP_NORM = 10, 0.1, 0.01, 1.0
 PRETRAIN_EPOCHS = 2
 TUNING, SEEDS = range(2), range(100, 108)
-# --8<-- [end:setup]
 
 
-# --8<-- [start:model]
 class Body(nn.Module):
     """Four patches of 4 × 4 pixels, through two pre-norm blocks, averaged."""
 
@@ -63,7 +60,6 @@ class Classifier(nn.Module):
 
     def forward(self, x):
         return self.head(self.body(x))
-# --8<-- [end:model]
 
 
 def accuracy(logits, y):
@@ -105,15 +101,20 @@ def few(seed):
 
 
 # --8<-- [start:train]
-def fine_tune(body, lr, seed, epochs, head_factor=HEAD_FACTOR, warmup=WARMUP):
+def fine_tune(
+    body, lr, seed, epochs, head_factor=HEAD_FACTOR, warmup=WARMUP
+):
     x, y, validation, test = few(seed)
     torch.manual_seed(seed)
     model = Classifier(copy.deepcopy(body))
-    groups = discriminative_groups(model, {"body": lr, "head": head_factor * lr})
+    rates = {"body": lr, "head": head_factor * lr}
+    groups = discriminative_groups(model, rates)
     optimizer = AdamW(groups, lr=lr, weight_decay=WEIGHT_DECAY)
     order = ShuffledBatches(len(x), BATCH, seed=seed)
     total = epochs * len(order)
-    scheduler = WarmupLinearLR(optimizer, warmup_steps=round(warmup * total), total_steps=total)
+    scheduler = WarmupLinearLR(
+        optimizer, warmup_steps=round(warmup * total), total_steps=total
+    )
     history = fit(
         model,
         nn.CrossEntropyLoss(),
@@ -132,12 +133,20 @@ def fine_tune(body, lr, seed, epochs, head_factor=HEAD_FACTOR, warmup=WARMUP):
 # --8<-- [end:train]
 
 
+NAMES = {
+    "recipe": "recipe",
+    "one_rate": "one rate",
+    "no_warmup": "no warm-up",
+    "scratch": "from scratch",
+}
+
+
 def run(quick=False):
     epochs, before, tuning, seeds = (1, 1, TUNING[:1], SEEDS[:2]) if quick else (EPOCHS, PRETRAIN_EPOCHS, TUNING, SEEDS)
     body, pretrained_accuracy = pretrain(before)
     torch.manual_seed(1)
     blank = Body()
-    changes = {
+    changes = {  # where it starts, and what is other than in the recipe
         "recipe": (body, {}),
         "one_rate": (body, {"head_factor": 1}),
         "no_warmup": (body, {"warmup": 0.0}),
@@ -158,7 +167,13 @@ def run(quick=False):
         "loss": {name: shown[name].loss for name in ("recipe", "scratch")},
         "lr": {"body": history.lr_of(0), "head": history.lr_of(1)},
         "rows": [
-            {"change": name, "lr": chosen[name], "accuracy": sum(own) / len(own), "least": min(own), "most": max(own)}
+            {
+                "change": NAMES[name],
+                "lr": chosen[name],
+                "accuracy": sum(own) / len(own),
+                "least": min(own),
+                "most": max(own),
+            }
             for name, own in scores.items()
         ],
         "changes": {

@@ -22,17 +22,14 @@ from trainloop.param_groups import weight_decay_groups
 from trainloop.sampler import ShuffledBatches
 from trainloop.schedulers import WarmupCosineLR
 
-# --8<-- [start:setup]
 EPOCHS, BATCH = 6, 64
 LR = 0.1  # the paper's, at a quarter of its batch
 SCALED_LR = 0.1 * BATCH / 256  # what the linear scaling rule makes of it
 WARMUP_EPOCHS = 1
 WEIGHT_DECAY = 1e-4
 SEEDS = range(5)
-# --8<-- [end:setup]
 
 
-# --8<-- [start:model]
 class Residual(nn.Module):
     """Two convolutions beside a shortcut; at the start the identity."""
 
@@ -69,7 +66,6 @@ class SmallResNet(nn.Module):
     def forward(self, x):
         x = F.relu(self.norm(self.stem(x)))
         return self.head(self.blocks(x).mean(dim=(2, 3)))  # over all places
-# --8<-- [end:model]
 
 
 def accuracy(logits, y):
@@ -81,8 +77,9 @@ def train(seed, epochs, data, lr=LR, warmup=True):
     torch.manual_seed(seed)
     model = SmallResNet()
     order = ShuffledBatches(len(data.x_train), BATCH, seed=seed)
-    batches = DataLoader(TensorDataset(data.x_train, data.y_train), sampler=order, batch_size=None)
-    groups = weight_decay_groups(model, WEIGHT_DECAY)  # none on BatchNorm and biases
+    images = TensorDataset(data.x_train, data.y_train)
+    batches = DataLoader(images, sampler=order, batch_size=None)
+    groups = weight_decay_groups(model, WEIGHT_DECAY)  # not BatchNorm's
     optimizer = SGD(groups, lr=lr, momentum=0.9)
     scheduler = WarmupCosineLR(
         optimizer,

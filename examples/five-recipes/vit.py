@@ -21,16 +21,13 @@ from trainloop.param_groups import weight_decay_groups
 from trainloop.sampler import ShuffledBatches
 from trainloop.schedulers import WarmupCosineLR
 
-# --8<-- [start:setup]
-EPOCHS, BATCH = 8, 64
+EPOCHS, BATCH = 5, 64
 LR, WEIGHT_DECAY, BETAS = 3e-3, 0.3, (0.9, 0.999)
 WARMUP = 10_000 / 93_700  # of all updates, as in the paper
 CLIP_NORM = 1.0
 SEEDS = range(5)
-# --8<-- [end:setup]
 
 
-# --8<-- [start:model]
 class SmallViT(nn.Module):
     """Four patches of 4 × 4 pixels and a class token, through pre-norm blocks."""
 
@@ -51,7 +48,6 @@ class SmallViT(nn.Module):
         patches = self.patch(x).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.class_token.expand(len(x), -1, -1), patches], dim=1)
         return self.head(self.norm(self.blocks(tokens + self.position)[:, 0]))
-# --8<-- [end:model]
 
 
 def standardised():
@@ -69,13 +65,16 @@ def train(seed, epochs, data, warmup=WARMUP, clip_norm=CLIP_NORM):
     torch.manual_seed(seed)
     model = SmallViT()
     order = ShuffledBatches(len(data.x_train), BATCH, seed=seed)
-    batches = DataLoader(TensorDataset(data.x_train, data.y_train), sampler=order, batch_size=None)
+    images = TensorDataset(data.x_train, data.y_train)
+    batches = DataLoader(images, sampler=order, batch_size=None)
     groups = weight_decay_groups(
         model, WEIGHT_DECAY, no_decay_names=("position", "class_token")
     )
     optimizer = AdamW(groups, lr=LR, betas=BETAS)
     total = epochs * len(order)
-    scheduler = WarmupCosineLR(optimizer, warmup_steps=round(warmup * total), total_steps=total)
+    scheduler = WarmupCosineLR(
+        optimizer, warmup_steps=round(warmup * total), total_steps=total
+    )
     return fit(
         model,
         nn.CrossEntropyLoss(),
