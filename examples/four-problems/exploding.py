@@ -19,7 +19,7 @@ from trainloop.clip import clip_grad_norm_
 from trainloop.data import digits
 from trainloop.figures import colour
 from trainloop.models import MLP
-from trainloop.monitor import Monitor, NonFiniteError, NonFiniteWatch
+from trainloop.monitor import Monitor, NonFiniteError, NonFiniteWatch, dead_units
 from trainloop.optim import SGD
 
 STEPS, BATCH, LR, BAD_STEP = 150, 64, 0.05, 60
@@ -82,14 +82,14 @@ def train(seed, steps, *, lr=LR, bad=False, clip=math.inf, loss_fn=cross_entropy
         loss.backward()
         norm = clip_grad_norm_(model.parameters(), clip)
         if not norm.isfinite():
-            return monitor, k
+            return monitor, k, model
         monitor.before_step(norm)
         optimizer.step()
         monitor.after_step(loss)
-    return monitor, None
+    return monitor, None, model
 
 
-def summary(monitor, stopped):
+def summary(monitor, stopped, model):
     """Shown numbers stop at a ceiling: a run that blew up has no value of its own."""
     losses = [min(loss, CEILING) if math.isfinite(loss) else CEILING for loss in monitor.column("loss")]
     norms = [min(norm, CEILING) for norm in monitor.column("grad_norm")]
@@ -97,7 +97,9 @@ def summary(monitor, stopped):
         min(max((r for r in record.values() if math.isfinite(r)), default=0.0), CEILING)
         for record in monitor.column("update_ratios")
     ]
-    return {"losses": losses, "norms": norms, "ratios": ratios, "stopped": stopped}
+    return {"losses": losses, "norms": norms, "ratios": ratios, "stopped": stopped} | {
+        "dead": 100 * max(dead_units(model, [x]).values()),
+    }
 
 
 def first_find(lr):
@@ -126,6 +128,11 @@ def push(loss_fn, margin):
     return abs(logits.grad.item())
 
 
+def saturates(dtype):
+    """The first whole number whose sigmoid is 1 in this type."""
+    return next(k for k in range(100) if torch.tensor(float(k), dtype=dtype).sigmoid() == 1)
+
+
 def run(quick=False):
     seeds, steps = (range(2), 30) if quick else (SEEDS, STEPS)
     results = {"seeds": len(seeds), "rows": [], "curves": {}, "guessing": math.log(10), "bad_step": BAD_STEP}
@@ -145,9 +152,14 @@ def run(quick=False):
             "first_ratio": statistics.median(seen["ratios"][0] for seen in runs),
             "calm": calm,
             "highest": statistics.median(max(seen["norms"]) for seen in runs),
+            "lowest": statistics.median(min(seen["losses"]) for seen in runs),
+            "dead": statistics.median(seen["dead"] for seen in runs),
             "stopped": sum(seen["stopped"] is not None for seen in runs),
             "first_stop": min((seen["stopped"] for seen in runs if seen["stopped"] is not None), default=None),
         })
+    results["saturates"] = {
+        "float32": saturates(torch.float32), "float16": saturates(torch.float16), "bfloat16": saturates(torch.bfloat16)
+    }
     results["watch"] = first_find(0.2)
     results["push"] = [
         {"margin": margin, "exact": push(from_logits, margin), "epsilon": push(with_epsilon, margin)}

@@ -90,7 +90,7 @@ def train(name, seed, steps):
         i = torch.randint(len(x), (BATCH,), generator=order)
         loss = cross_entropy(model(x[i]), labels[i])
         optimizer.zero_grad()
-        model.zero_grad()
+        model.zero_grad()  # in one run, not the optimizer's
         loss.backward()
         monitor.before_step()
         optimizer.step()

@@ -41,7 +41,7 @@ def forgotten(images):
 
 # --8<-- [start:remedies]
 REMEDIES = {  # name: strengths
-    "nothing": (None,),
+    "nothing": (),
     "weight decay": (0.1, 1.0, 10.0),
     "dropout": (0.2, 0.4, 0.6),
     "smaller network": (8, 16, 32),
@@ -94,7 +94,8 @@ def accuracy(model, images, targets):
 def run(quick=False):
     choose, judge, epochs = (range(1), range(10, 12), 5) if quick else (CHOOSE, JUDGE, EPOCHS)
     results = {"few": FEW, "seeds": len(judge), "rows": [], "epochs": epochs}
-    runs = [train("nothing", None, seed, epochs)[1] for seed in judge]
+    plain = [train("nothing", None, seed, epochs) for seed in judge]
+    runs = [curves for _, curves in plain]
     results["curves"] = {
         key: [statistics.median(run[key][k] for run in runs) for k in range(epochs)] for key in runs[0]
     }
@@ -108,12 +109,14 @@ def run(quick=False):
     results["first"] = {key: results["curves"][key][0] for key in results["curves"]}
     tests = {}
     for remedy, strengths in tqdm(REMEDIES.items(), desc="remedies", leave=False):
-        tried = {
-            strength: statistics.mean(score(train(remedy, strength, s, epochs)[0], x_val, y_val) for s in choose)
-            for strength in strengths
-        }
-        best = min(tried, key=tried.get)
-        models = [train(remedy, best, seed, epochs)[0] for seed in judge]
+        best, models = None, [model for model, _ in plain]
+        if remedy != "nothing":
+            tried = {
+                strength: statistics.mean(score(train(remedy, strength, s, epochs)[0], x_val, y_val) for s in choose)
+                for strength in strengths
+            }
+            best = min(tried, key=tried.get)
+            models = [train(remedy, best, seed, epochs)[0] for seed in judge]
         tests[remedy] = [score(model, x_test, y_test) for model in models]
         right = [100 * accuracy(model, x_test, y_test) for model in models]
         row = {

@@ -90,6 +90,7 @@ def draw(results):
         column[0].set_title(name)
         column[0].set(yscale="log")
         column[1].set_xlabel("step")
+    axes[0, 1].minorticks_off()
     axes[0, 0].set_ylabel("loss")
     axes[1, 0].set(ylim=(-1.1, 1.1))
     axes[1, 0].set_title("cosine of gradients", weight="normal", size=11)

@@ -115,6 +115,8 @@ def run(quick=False):
             "cosine": cosine,
             "lowest_cosine": min(cosines),
             "angle": 0.0 if cosine > 1 - 1e-9 else math.degrees(math.acos(cosine)),
+            "first_three": statistics.median(max(seen["before"][:3]) for seen in runs),
+            "soon_after": statistics.median(n for seen in runs for n in seen["before"][5:40]),
             "loss": statistics.median(ends),
             "best": min(ends),
             "worst": max(ends),
@@ -141,6 +143,7 @@ def draw(results):
             ax.plot(after, color=ink, lw=1.6, label="after")
             ax.legend(loc="upper right", ncols=2, borderaxespad=0, handlelength=1.4, columnspacing=1)
         ax.set(yscale="log", ylabel="gradient norm", title=LABELS[name].capitalize(), ylim=(0.03, 3e3))
+        ax.minorticks_off()
     axes[-1].set_xlabel("step")
     return figure
 

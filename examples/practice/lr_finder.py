@@ -153,16 +153,16 @@ def draw(results):
     bottom.plot(rates, [row["median"] for row in grid], color=colour("sgd"))
     named = {row["name"]: row["rate"] for row in results["rows"]}
     marks = (
-        ("steepest", "steepest", "above"),
-        ("steepest, longer", "steepest,\n300 steps", "below"),
-        ("valley", "valley", "at"),
+        ("steepest", "steepest", "above", 0.045),
+        ("steepest, longer", "steepest,\n300 steps", "below", 1.6),
+        ("valley", "valley", "at", 0.045),
     )
-    for name, text, concept in marks:
+    for name, text, concept, height in marks:
         for ax in (top, bottom):
             ax.axvline(named[name], **line(concept) | {"lw": 1.2})
         right = name != "valley"
         bottom.annotate(
-            text, (named[name], 0.045), xytext=(4 if right else -4, 0), textcoords="offset points",
+            text, (named[name], height), xytext=(4 if right else -4, 0), textcoords="offset points",
             ha="left" if right else "right", va="bottom", color=colour(concept),
         )
     bottom.set(

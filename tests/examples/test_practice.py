@@ -73,7 +73,8 @@ def test_without_clipping_none_learns_and_with_any_all_do():
     found = rows("clipping")
     seeds = results("clipping")["seeds"]
     assert found["not clipped"]["learned"] == 0
-    assert found["not clipped"]["blew_up"] == 1
+    assert found["not clipped"]["blew_up"] < seeds
+    assert found["not clipped"]["first_three"] > 20 * found["not clipped"]["soon_after"]
     assert all(row["learned"] == seeds for name, row in found.items() if name != "not clipped")
 
 
@@ -224,9 +225,9 @@ def test_groups_hold_every_parameter_once():
 
 
 def test_at_small_decays_the_split_shows_no_gain():
-    first = results("groups")["trained"][0]
-    assert first["decay"] == 0.1
-    assert not (first["separable"] and first["gap"] < 0)
+    *small, largest = results("groups")["trained"]
+    assert not any(row["separable"] and row["gap"] < 0 for row in small)
+    assert all(largest[name] > row[name] for row in small for name in ("split", "all"))
 
 
 def test_a_power_per_block_and_a_power_per_tensor():
