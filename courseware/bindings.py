@@ -209,7 +209,6 @@ class Bindings:
     lab: str = ""
     compare: Callable[[], list[dict[str, Any]]] | None = None  # every optimizer's row, from rule_pages
     used: set[tuple[str, str]] = field(default_factory=set)
-    _rows: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def _find(self, name: str) -> tuple[str, str, str, dict[str, Any]]:
         """Split `[page/]example[.rest]` into page, example, rest and what the example wrote."""
@@ -347,10 +346,8 @@ class Bindings:
             raise BindingError("this page cannot compare the optimizers")
         self.used |= {("optimizers", "cost"), ("optimizers", "parity"), ("labs", "convergence-of-every-optimizer")}
         rows = [row for row in self.compare() if part in ("", row["part"])]
-        return [
-            row | {"name": Cell(f'<a href="{self._link(row["address"])}">{row["name"]}</a>', row["name"])}
-            for row in rows
-        ]
+        links = {row["rule"]: self._link(f"optimizers/{row['rule']}/") for row in rows}
+        return [row | {"name": Cell(f'<a href="{links[row["rule"]]}">{row["name"]}</a>', row["name"])} for row in rows]
 
     def optimizer(self, rule: str, about: str) -> str:
         """One cell of that table: what is measured of an optimizer, or said of it in a word.
@@ -359,13 +356,12 @@ class Bindings:
             rule: the name of its file.
             about: a column: `typical_lr`, `bytes`, `good_for`, …
         """
-        if not self._rows:
-            self._rows |= {row["address"]: row for row in self.optimizers()}
-        cell = look_up(self._rows, f"optimizers/{rule}/")
-        value = look_up(cell, about)
-        if isinstance(value, Cell):
-            return value.html
-        return "–" if value is None else format_value(value, ".2g" if isinstance(value, float) else "")
+        value = look_up(self._by_rule, f"{rule}.{about}")
+        return _shown(value, ".2g" if isinstance(value, float) else "")
+
+    @functools.cached_property
+    def _by_rule(self) -> dict[str, dict[str, Any]]:
+        return {row["rule"]: row for row in self.optimizers()}
 
     def downloads(self, name: str) -> str:
         """Links to an example's script, notebook, numbers and, with a repository, Colab."""

@@ -92,10 +92,11 @@ def on_pre_build(config: MkDocsConfig) -> None:
 @event_priority(50)  # before mkdocs-jupyter, which takes up the notebooks
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what the runs made: figures, every example as script, notebook and numbers, and the lab's pages."""
+    global _references
     orphans = pages.examples_without_page(Path(config.docs_dir))
     if orphans:
         raise PluginError(f"examples/ has folders that are no page's name: {orphans}")
-    references = citations.read(Path(config.docs_dir))
+    _references = citations.read(Path(config.docs_dir))
     for script in scripts():
         page, example, out = script.parent.name, script.stem, output_folder(script)
         for figure in bindings.document(page, example)["figures"]:
@@ -106,7 +107,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         source = script.read_text(encoding="utf-8")
         if is_lab(script):
             files.append(lab_pages.generated(script, config))
-            bound = take_home.TakenHome("labs", "", references=references, lab=example)
+            bound = take_home.TakenHome("labs", "", references=_references, lab=example)
             book = take_home.notebook(script, bound, repo_url=config.repo_url or "", site_url=config.site_url or "")
             contents = {"py": take_home.script(book), "ipynb": notebooks.text(book)}
         else:
@@ -137,8 +138,8 @@ def _add_pages(make: Callable[[], dict[str, str]], files: Files, config: MkDocsC
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
-    """Check the posts' numbers; read the chooser, glossary and bibliography, and which pages refer to them."""
-    global _chooser, _glossary, _references
+    """Check the posts' numbers; read the chooser and the glossary, and which pages use a term or cite a reference."""
+    global _chooser, _glossary
     sources = [(page, *_written(page)) for page in nav.pages]
     complaints = [
         complaint
@@ -148,7 +149,6 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
     if complaints:
         raise PluginError("\n".join(complaints))
     _glossary = glossary.read(Path(config.docs_dir))
-    _references = citations.read(Path(config.docs_dir))
     _chooser = chooser.read(Path(config.docs_dir), {file.src_uri for file in files.documentation_pages()})
     uses = [
         (str(meta.get("title", page.title)), page.file.src_uri, markdown + _chooser.shown_by(markdown))

@@ -159,10 +159,7 @@ def check_summary(own: dict[str, tuple[int, str]]) -> Iterator[Complaint]:
         # Footnotes stand behind the text that they belong to.
         paragraphs = [part for part in text.strip().split("\n\n") if not part.startswith("[^")]
         if not UP_NEXT.match(paragraphs[-1]):
-            yield (
-                line,
-                'a summary ends with "**Up next:** [title](page.md)." and the question that it answers',
-            )
+            yield line, 'a summary ends with "**Up next:** [title](page.md)." and the question that it answers'
 
 
 def check_exercises(markdown: str) -> Iterator[Complaint]:

@@ -44,7 +44,8 @@ def read(path: Path) -> Source:
     """
     tree, paragraphs = source_pages.parse(path)
     name = source_pages.exported(tree)[0]
-    methods = [node for node in source_pages.class_of(tree, name).body if isinstance(node, ast.FunctionDef)]
+    cls = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    methods = [node for node in cls.body if isinstance(node, ast.FunctionDef)]
     shown = [node for node in methods if node.name not in HIDDEN]
     if not shown:
         raise PageError(f"{path.name}: {name} has no method beside {', '.join(HIDDEN)}")
@@ -126,8 +127,8 @@ def compare() -> list[dict[str, Any]]:
         name = name_of(read(ROOT / "trainloop" / "optim" / f"{slug}.py").cls)
         rows.append(
             {
+                "rule": slug,
                 "name": name,
-                "address": f"{FOLDER}/{slug}/",
                 "part": entry["part"],
                 "bytes": costs[slug]["bytes"],
                 "times": costs[slug]["times"],

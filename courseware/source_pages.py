@@ -50,10 +50,6 @@ def exported(tree: ast.Module) -> list[str]:
     return found
 
 
-def class_of(tree: ast.Module, name: str) -> ast.ClassDef:
-    return next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-
-
 def cited(sources: str, papers: Sequence[citations.Reference]) -> str:
     """What a docstring says of its sources, each paper a citation.
 

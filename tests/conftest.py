@@ -1,13 +1,17 @@
-"""One torch thread: the tests' tensors are small, and two threads wait for each other longer than they compute.
+"""One torch thread, here and in every process that a test starts: the tests' tensors are small, and two threads wait
+for each other longer than they compute.
 
 And what `--dist=loadgroup` keeps on one worker: the tests of a file, which share what its fixtures made; of a module
 whose fixtures come in shards, those of one shard.
 """
 
+import os
+
 import pytest
 import torch
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -28,8 +28,12 @@ def test_every_optimizer_has_an_entry_a_page_and_a_place_in_the_nav(pages):
     files = {getattr(trainloop.optim, name).__module__.rpartition(".")[2] for name in trainloop.optim.__all__}
     assert set(ENTRIES) == files
     assert set(pages) == {f"optimizers/{slug}.md" for slug in files}
-    nav = re.findall(r"optimizers/(\w+)\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
-    assert sorted(nav) == sorted([*files, "index"])
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for part in rule_pages.PARTS:
+        group = re.search(rf" {{6}}- {part.title()}:\n((?: {{10}}- .*\n)+)", nav)[1]
+        own = {slug for slug, entry in ENTRIES.items() if entry["part"] == part}
+        assert set(re.findall(r"optimizers/(\w+)\.md", group)) == own
+    assert sorted(re.findall(r"optimizers/(\w+)\.md", nav)) == sorted([*files, "index"])
 
 
 @pytest.mark.parametrize("slug", ENTRIES)
@@ -131,7 +135,7 @@ def test_a_file_without_a_source(tmp_path):
 
 
 def test_the_comparison_has_every_optimizer_in_the_order_of_the_entries(pages):
-    rows = {row["address"].split("/")[1]: row for row in rule_pages.compare()}
+    rows = {row["rule"]: row for row in rule_pages.compare()}
     assert list(rows) == list(ENTRIES)
     assert rows["lbfgs"]["name"] == "L-BFGS"
     assert rows["adam"]["apart"] == 0 and rows["lion"]["apart"] is None, "torch has no Lion"

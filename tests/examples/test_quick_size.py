@@ -25,9 +25,7 @@ def test_quick_size(outcomes, script):
     assert script in outcomes[script].result()
 
 
-@pytest.mark.parametrize(
-    "script", [s for s in SCRIPTS if not is_lab(s)], ids=lambda s: f"{s.parent.name}/{s.stem}"
-)
+@pytest.mark.parametrize("script", [s for s in SCRIPTS if not is_lab(s)], ids=lambda s: f"{s.parent.name}/{s.stem}")
 def test_head_of_the_script(script):
     """A question, the command, how long it takes: what a reader who opens the file looks for."""
     text = script.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from courseware import ROOT, percent, take_home
+from courseware import ROOT, citations, percent, take_home
 from courseware.engine import run_examples
 from courseware.labs import LABS
 from trainloop.lab import VARIABLE
@@ -28,7 +28,7 @@ def shows_something(cell) -> bool:
 def test_the_notebook_to_take_home_runs_in_a_kernel(script, tmp_path, monkeypatch):
     """With nothing of the checkout but the package, in a folder of its own."""
     monkeypatch.setenv(VARIABLE, "--quick")
-    bound = take_home.TakenHome("labs", "", lab=script.stem)
+    bound = take_home.TakenHome("labs", "", references=citations.read(ROOT / "docs"), lab=script.stem)
     book = nbformat.from_dict(take_home.notebook(script, bound))
     before = sum(map(shows_something, book.cells))
     NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()

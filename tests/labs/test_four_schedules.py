@@ -123,8 +123,6 @@ class Killed(Exception):
     pass
 
 
-
-
 @pytest.fixture
 def full(monkeypatch, tmp_path) -> dict:
     generator = torch.Generator().manual_seed(0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mini_checkout import Checkout, make_checkout
 
-LAB = '''# ---
+LAB = """# ---
 # title: A line
 # number: 1
 # description: How far does a line rise?
@@ -109,7 +109,7 @@ results["treble"] = 3 * results["end"]
 # <% run_card() %>
 #
 # **Up next:** [home](../index.md).
-'''
+"""
 
 
 def write_lab(checkout: Checkout, text: str = LAB) -> Path:
