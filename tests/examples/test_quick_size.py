@@ -1,4 +1,7 @@
-"""Every example runs at its quick size in a process of its own, as the build runs it."""
+"""Every example runs at its quick size in a process of its own, as the build runs it.
+
+But for the lab's scripts: tests/labs runs them so as the notebooks that readers take home.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import pytest
 from courseware.engine import run_apart, scripts
 from courseware.example import is_lab
 
-SCRIPTS = scripts()
+SCRIPTS = [script for script in scripts() if not is_lab(script)]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def test_quick_size(outcomes, script):
     assert script in outcomes[script].result()
 
 
-@pytest.mark.parametrize("script", [s for s in SCRIPTS if not is_lab(s)], ids=lambda s: f"{s.parent.name}/{s.stem}")
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: f"{s.parent.name}/{s.stem}")
 def test_head_of_the_script(script):
     """A question, the command, how long it takes: what a reader who opens the file looks for."""
     text = script.read_text(encoding="utf-8")

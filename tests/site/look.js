@@ -80,6 +80,12 @@ window.look = {
     return document.scrollingElement.scrollWidth - document.documentElement.clientWidth;
   },
 
+  /** Switch to the dark scheme, with the site's own switch. */
+  darken() {
+    document.querySelector('input[data-md-color-scheme="slate"]').click();
+    return this.nextFrame();
+  },
+
   /** Two frames: whatever answers to a new size has done so. */
   nextFrame() {
     return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));

@@ -1,11 +1,13 @@
 """What holds for every page of the site, in both colour schemes, on a laptop and on a phone.
 
-Each page is opened once per scheme, and all that the tests ask is written down then; `look.js` does the work.
+Each page is opened once and then switched to the dark scheme, and all that the tests ask is written down on the way;
+`look.js` does the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,24 +22,23 @@ LOOK = Path(__file__).with_name("look.js")
 
 @dataclass
 class Visit:
-    """What was seen of one page in one scheme."""
+    """What was seen of one page."""
 
     path: str
-    scheme: str
     requests: list[str] = field(default_factory=list)
     console: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     raw_tex: list[str] = field(default_factory=list)
     formulas: list[dict] = field(default_factory=list)
     math_font: bool = False
-    figures: list[list[dict]] = field(default_factory=list)
+    figures: dict[str, list[list[dict]]] = field(default_factory=dict)  # by scheme
     without_alt: list[str] = field(default_factory=list)
     too_wide: int = 0
     axe: list[str] = field(default_factory=list)
 
 
-def visit(page: Page, url: str, path: str, scheme: str, axe: str) -> Visit:
-    seen = Visit(path, scheme)
+def visit(page: Page, url: str, path: str, axe: str) -> Visit:
+    seen = Visit(path)
     listeners: dict[str, Callable] = {
         "request": lambda request: seen.requests.append(request.url),
         "console": lambda m: seen.console.append(m.text) if m.type in {"error", "warning"} else None,
@@ -48,22 +49,24 @@ def visit(page: Page, url: str, path: str, scheme: str, axe: str) -> Visit:
     for event, listener in listeners.items():
         page.on(event, listener)
     page.set_viewport_size(DESKTOP)
-    page.goto(url + path, wait_until="networkidle")
+    page.goto(url + path, wait_until="load")
     page.evaluate("look.openAll()")
     seen.raw_tex = page.evaluate("look.rawTex()")
     seen.formulas = page.evaluate("look.formulas()")
     seen.math_font = page.evaluate("look.mathFont()")
-    seen.figures = page.evaluate("look.figures()")
     seen.without_alt = page.evaluate("look.withoutAlt()")
     page.evaluate(axe)
+    light, dark = SCHEMES
+    seen.figures[light] = page.evaluate("look.figures()")
+    seen.axe = page.evaluate("look.axe")
+    page.evaluate("look.darken()")
+    seen.figures[dark] = page.evaluate("look.figures()")
     # What a rule finds does not depend on the scheme, except for the contrast of colours.
-    light = scheme == SCHEMES[0]
-    seen.axe = page.evaluate("look.axe", None if light else ["color-contrast", "link-in-text-block"])
+    seen.axe += [f"{dark}: {it}" for it in page.evaluate("look.axe", ["color-contrast", "link-in-text-block"])]
     page.set_viewport_size(PHONE)
     page.evaluate("look.nextFrame()")
     seen.too_wide = page.evaluate("look.tooWide()")
-    if light:
-        seen.axe += page.evaluate("look.axe", ["scrollable-region-focusable", "target-size"])
+    seen.axe += page.evaluate("look.axe", ["scrollable-region-focusable", "target-size"])
     for event, listener in listeners.items():
         page.remove_listener(event, listener)
     return seen
@@ -72,35 +75,35 @@ def visit(page: Page, url: str, path: str, scheme: str, axe: str) -> Visit:
 SHARDS = 4  # workers share the pages: see tests/conftest.py
 
 
-@pytest.fixture(scope="module", params=range(SHARDS))
-def shard(request: pytest.FixtureRequest, pages: list[str]) -> list[str]:
-    """A part of all pages."""
-    return pages[request.param :: SHARDS]
+@pytest.fixture(scope="session")
+def visited(browser: Browser, url: str, pages: list[str], axe: str) -> Iterator[Callable[[int], list[Visit]]]:
+    """A function that visits a part of all pages, each part once."""
+    context = browser.new_context(color_scheme=SCHEMES[0], viewport=DESKTOP, reduced_motion="reduce")
+    # The scheme that a visitor chose is kept in the profile: every page begins as the first one did.
+    context.add_init_script("localStorage.clear()")
+    context.add_init_script(path=LOOK)
+    page = context.new_page()
+    yield functools.cache(lambda shard: [visit(page, url, path, axe) for path in pages[shard::SHARDS]])
+    context.close()
 
 
-@pytest.fixture(scope="module")
-def visits(browser: Browser, url: str, shard: list[str], axe: str) -> list[Visit]:
-    found = []
-    for scheme in SCHEMES:
-        context = browser.new_context(color_scheme=scheme, viewport=DESKTOP, reduced_motion="reduce")
-        context.add_init_script(path=LOOK)
-        page = context.new_page()
-        found += [visit(page, url, path, scheme, axe) for path in shard]
-        context.close()
-    return found
+@pytest.fixture(params=range(SHARDS))
+def shard(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
+@pytest.fixture
+def visits(visited: Callable[[int], list[Visit]], shard: int) -> list[Visit]:
+    return visited(shard)
 
 
 def report(visits: list[Visit], problems: Callable[[Visit], list]) -> str:
-    """Return all problems of all pages, each once: a page has most of them in both schemes."""
-    lines: dict[str, set[str]] = {}
-    for seen in visits:
-        for problem in problems(seen):
-            lines.setdefault(f"{seen.path or 'front page'}: {problem}", set()).add(seen.scheme)
-    return "\n".join(f"{line} ({' and '.join(sorted(schemes))})" for line, schemes in lines.items())
+    """Return all problems of all pages."""
+    return "\n".join(f"{seen.path or 'front page'}: {problem}" for seen in visits for problem in problems(seen))
 
 
 def test_pages_exist(visits: list[Visit]) -> None:
-    assert len(visits) >= 2 * 3
+    assert len(visits) >= 3
 
 
 def test_nothing_is_asked_of_another_host(visits: list[Visit], url: str) -> None:
@@ -149,14 +152,15 @@ def test_formulas_are_drawn_in_the_math_font(visits: list[Visit]) -> None:
 def test_each_scheme_shows_its_own_figures(visits: list[Visit]) -> None:
     def problems(seen: Visit) -> list[str]:
         found = []
-        for images in seen.figures:
-            shown = [image for image in images if image["shown"]]
-            if [f"only-{seen.scheme}" in image["classes"] for image in shown] != [True]:
-                found.append(f"shows {[image['src'] for image in shown]} of {len(images)} images")
-            found += [f"does not draw {image['src']}" for image in shown if not image["drawn"]]
+        for scheme, figures in seen.figures.items():
+            for images in figures:
+                shown = [image for image in images if image["shown"]]
+                if [f"only-{scheme}" in image["classes"] for image in shown] != [True]:
+                    found.append(f"{scheme}: shows {[image['src'] for image in shown]} of {len(images)} images")
+                found += [f"{scheme}: does not draw {image['src']}" for image in shown if not image["drawn"]]
         return found
 
-    assert any(seen.figures for seen in visits), "no page has a figure"
+    assert any(any(seen.figures.values()) for seen in visits), "no page has a figure"
     wrong = report(visits, problems)
     assert not wrong, wrong
 
