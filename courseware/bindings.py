@@ -346,7 +346,7 @@ class Bindings:
             raise BindingError("this page cannot compare the optimizers")
         self.used |= {("optimizers", "cost"), ("optimizers", "parity"), ("labs", "convergence-of-every-optimizer")}
         rows = [row for row in self.compare() if part in ("", row["part"])]
-        links = {row["rule"]: self._link(f"optimizers/{row['rule']}/") for row in rows}
+        links = {row["rule"]: self._link(f"optimizers/{row['page']}/") for row in rows}
         return [row | {"name": Cell(f'<a href="{links[row["rule"]]}">{row["name"]}</a>', row["name"])} for row in rows]
 
     def optimizer(self, rule: str, about: str) -> str:

@@ -16,6 +16,7 @@ from courseware.source_pages import PageError
 
 FOLDER = "optimizers"
 KEYS = {"rule", "part", "idea", "typical_lr", "lr", "options", "good_for", "use", "avoid", "asks", "papers"}
+VARIANT_KEYS = {"rule", "name", "typical_lr", "good_for", "asks"}
 HIDDEN = ("__init__", "__setstate__", "check")
 RACE = ("labs", "convergence-of-every-optimizer")
 PARTS = ("classic", "adaptive", "modern")
@@ -60,12 +61,15 @@ def entries() -> list[dict[str, Any]]:
         PageError: the file is not YAML, an entry lacks a key, has an unknown part, or names no file or no paper.
     """
     file = ROOT / "docs" / FOLDER / "rules.yml"
-    found = source_pages.entries(file, KEYS, "rule", ROOT / "trainloop" / "optim")
+    found = source_pages.entries(file, KEYS, "rule", ROOT / "trainloop" / "optim", optional={"variants"})
     for entry in found:
         if entry["part"] not in PARTS:
             raise PageError(f"rules.yml: {entry['rule']!r}: part must be one of {PARTS}, got {entry['part']!r}")
         if not entry["papers"]:
             raise PageError(f"rules.yml: {entry['rule']!r} names no paper")
+        for variant in entry.setdefault("variants", []):
+            if set(variant) != VARIANT_KEYS:
+                raise PageError(f"rules.yml: a variant of {entry['rule']!r} has the keys {sorted(variant)}")
     return found
 
 
@@ -114,31 +118,34 @@ def name_of(cls: str) -> str:
 
 
 def compare() -> list[dict[str, Any]]:
-    """One row per optimizer, in the order of rules.yml: what the runs measured, and what the entry says in a word.
+    """One row per optimizer and variant, in the order of rules.yml: what the runs measured, and what the entry says.
 
-    `apart` is the largest difference from torch's of the same name, `best_lr` the rate that the lab's second experiment
-    chose, on full batches where the rule was made for those. Both are None where there is none.
+    `page` is the optimizer that has the page, `apart` the largest difference from torch's of the same name, `best_lr`
+    the rate that the lab's second experiment chose, on full batches where the rule was made for those. The last two are
+    None where there is none.
     """
     costs, twins = (document(FOLDER, example)["results"]["rules"] for example in ("cost", "parity"))
     chosen = {row["name"]: row["lr"] for row in document(*RACE)["results"]["rows"]}
     rows = []
     for entry in entries():
-        slug = entry["rule"]
-        name = name_of(read(ROOT / "trainloop" / "optim" / f"{slug}.py").cls)
-        rows.append(
-            {
-                "rule": slug,
-                "name": name,
-                "part": entry["part"],
-                "bytes": costs[slug]["bytes"],
-                "times": costs[slug]["times"],
-                "apart": max(twins[slug].values()) if slug in twins else None,
-                "typical_lr": _span(entry["typical_lr"]),
-                "best_lr": chosen.get(f"{slug}_whole", chosen.get(slug)),
-                "good_for": entry["good_for"],
-                "asks": entry["asks"],
-            }
-        )
+        own = entry | {"name": name_of(read(ROOT / "trainloop" / "optim" / f"{entry['rule']}.py").cls)}
+        for about in (own, *entry["variants"]):
+            rule = about["rule"]
+            rows.append(
+                {
+                    "rule": rule,
+                    "name": about["name"],
+                    "page": entry["rule"],
+                    "part": entry["part"],
+                    "bytes": costs[rule]["bytes"],
+                    "times": costs[rule]["times"],
+                    "apart": max(twins[rule].values()) if rule in twins else None,
+                    "typical_lr": _span(about["typical_lr"]),
+                    "best_lr": chosen.get(f"{rule}_whole", chosen.get(rule)),
+                    "good_for": about["good_for"],
+                    "asks": about["asks"],
+                }
+            )
     return rows
 
 

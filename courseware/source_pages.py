@@ -70,7 +70,9 @@ def cited(sources: str, papers: Sequence[citations.Reference]) -> str:
     return text
 
 
-def entries(file: Path, keys: Set[str], name: str, sources: Path) -> list[dict[str, Any]]:
+def entries(
+    file: Path, keys: Set[str], name: str, sources: Path, *, optional: Set[str] = frozenset()
+) -> list[dict[str, Any]]:
     """The entries of a YAML file, in their order.
 
     Args:
@@ -78,6 +80,7 @@ def entries(file: Path, keys: Set[str], name: str, sources: Path) -> list[dict[s
         keys: those that every entry has.
         name: the key whose value is the name of the entry's source file, without `.py`.
         sources: the folder of source files.
+        optional: keys that an entry may have.
 
     Raises:
         PageError: the file is not YAML, an entry has other keys, or names no file.
@@ -87,7 +90,7 @@ def entries(file: Path, keys: Set[str], name: str, sources: Path) -> list[dict[s
     except yaml.YAMLError as error:
         raise PageError(f"{file.name} is not valid YAML: {error}") from None
     for entry in found:
-        if set(entry) != keys:
+        if set(entry) - optional != keys:
             raise PageError(f"{file.name}: {entry.get(name)!r} has the keys {sorted(entry)}, not {sorted(keys)}")
         if not (sources / f"{entry[name]}.py").is_file():
             raise PageError(f"{file.name}: there is no {'/'.join(sources.parts[-2:])}/{entry[name]}.py")

@@ -1,6 +1,6 @@
 """The optimizers of the course, by the name of the file each is in, as the scripts of this folder use them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -40,13 +40,15 @@ class Rule:
 
     cls: type
     twin: type | None
+    options: dict = field(default_factory=dict)
 
     @property
     def name(self):
         return self.cls.__name__
 
     def make(self, params, **options):
-        """The optimizer with its defaults, apart from these options; Lookahead around SGD with momentum."""
+        """The optimizer with its defaults, apart from its own options and these; Lookahead around SGD with momentum."""
+        options = self.options | options
         if self.cls is optim.Lookahead:
             return optim.Lookahead(optim.SGD(params, momentum=0.9, **options))
         return self.cls(params, **options)
@@ -55,3 +57,5 @@ class Rule:
 RULES = {
     cls.__module__.rpartition(".")[2]: Rule(cls, getattr(torch.optim, cls.__name__, None)) for cls in CLASSES
 }
+# What one class does with other options, where that costs something else: rows of the comparison without a page.
+VARIANTS = {"momentum": Rule(optim.SGD, torch.optim.SGD, {"momentum": 0.9})}

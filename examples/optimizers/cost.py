@@ -9,7 +9,7 @@ SGD's, measured in turns. Takes ten seconds.
 import time
 
 import torch
-from _rules import RULES
+from _rules import RULES, VARIANTS
 
 from trainloop import optim
 
@@ -47,7 +47,7 @@ def contender(rule, side):
 
 def run(quick=False):
     side, turns = (64, 2) if quick else (SIDE, TURNS)
-    contenders = {slug: contender(rule, side) for slug, rule in RULES.items()}
+    contenders = {slug: contender(rule, side) for slug, rule in (RULES | VARIANTS).items()}
     seconds = {slug: [] for slug in contenders}
     for turn in range(turns + 2):
         for slug, (step, _, _) in contenders.items():
@@ -61,11 +61,10 @@ def run(quick=False):
         if isinstance(optimizer, optim.Lookahead):
             state = bytes_of(optimizer.state_dict()["state"])
         ms = 1000 * sorted(seconds[slug])[len(seconds[slug]) // 2]
-        found[slug] = {"name": RULES[slug].name, "ms": ms, "bytes": state / w.numel()}
+        found[slug] = {"ms": ms, "bytes": state / w.numel()}
     for about in found.values():
         about["times"] = about["ms"] / found["sgd"]["ms"]
-    rows = sorted(found.values(), key=lambda about: (round(about["bytes"], 1), about["times"]))
-    return {"weights": side * side, "rules": found, "rows": rows}
+    return {"weights": side * side, "rules": found}
 
 
 if __name__ == "__main__":

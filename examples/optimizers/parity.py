@@ -9,7 +9,7 @@ difference of any weight. Takes ten seconds.
 import inspect
 
 import torch
-from _rules import RULES
+from _rules import RULES, VARIANTS
 
 STEPS = 100
 SHAPES = ((32, 16), (16, 8))  # matrices: what every one of them takes
@@ -35,7 +35,7 @@ def largest_difference(rule, dtype, steps):
     ours = rule.make(mine)
     # Where torch has several paths: the one that goes parameter by parameter.
     loop = {"foreach": False} if "foreach" in inspect.signature(rule.twin).parameters else {}
-    torchs = rule.twin(theirs, **loop)
+    torchs = rule.twin(theirs, **rule.options, **loop)
     found = 0.0
     for step in gradients(dtype, rule.name == "SparseAdam", steps):
         for params, optimizer in ((mine, ours), (theirs, torchs)):
@@ -60,7 +60,7 @@ def run(quick=False):
                 str(dtype).removeprefix("torch."): largest_difference(rule, dtype, steps)
                 for dtype in (torch.float32, torch.float64)
             }
-            for slug, rule in RULES.items()
+            for slug, rule in (RULES | VARIANTS).items()
             if rule.twin
         },
     }

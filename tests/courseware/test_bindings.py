@@ -188,8 +188,8 @@ def test_a_cell_is_shown_as_markup_and_sorted_by_its_value(page: Bindings) -> No
 
 def test_rows_of_the_optimizers(page: Bindings) -> None:
     rows = [
-        {"rule": "sgd", "name": "SGD", "part": "classic"},
-        {"rule": "muon", "name": "Muon", "part": "modern"},
+        {"rule": "sgd", "page": "sgd", "name": "SGD", "part": "classic"},
+        {"rule": "muon", "page": "muon", "name": "Muon", "part": "modern"},
     ]
     bound = Bindings("post", "chapter/post/", compare=lambda: rows)
     assert [row["name"] for row in bound.optimizers("modern")] == [
@@ -203,7 +203,7 @@ def test_rows_of_the_optimizers(page: Bindings) -> None:
 
 def test_a_cell_of_the_comparison():
     rows = [
-        {"rule": "adam", "name": "Adam", "part": "adaptive", "bytes": 8.000004, "good_for": "a <try>"}
+        {"rule": "adam", "page": "adam", "name": "Adam", "part": "adaptive", "bytes": 8.000004, "good_for": "a <try>"}
         | {"typical_lr": Cell("0.1 – 1", 0.1), "apart": None}
     ]
     bound = Bindings("page", "page/", compare=lambda: rows)

@@ -104,6 +104,7 @@ def test_names_read_well(pages):
         (lambda entry: entry.update(part="ancient"), "part must be one of"),
         (lambda entry: entry.update(rule="adamz"), "no trainloop/optim/adamz.py"),
         (lambda entry: entry.update(papers=[]), "'adam' names no paper"),
+        (lambda entry: entry.update(variants=[{"rule": "adamz"}]), "a variant of 'adam' has the keys"),
     ],
 )
 def test_a_bad_entry_is_named(tmp_path, monkeypatch, change, complaint):
@@ -136,7 +137,9 @@ def test_a_file_without_a_source(tmp_path):
 
 def test_the_comparison_has_every_optimizer_in_the_order_of_the_entries(pages):
     rows = {row["rule"]: row for row in rule_pages.compare()}
-    assert list(rows) == list(ENTRIES)
+    assert [rule for rule, row in rows.items() if row["page"] == rule] == list(ENTRIES)
+    assert rows["momentum"]["page"] == "sgd" and rows["momentum"]["bytes"] == pytest.approx(4, rel=0.01)
+    assert rows["momentum"]["apart"] == 0 and rows["momentum"]["best_lr"] < rows["sgd"]["best_lr"]
     assert rows["lbfgs"]["name"] == "L-BFGS"
     assert rows["adam"]["apart"] == 0 and rows["lion"]["apart"] is None, "torch has no Lion"
     assert rows["lookahead"]["typical_lr"] is None, "it is the inner optimizer's"
