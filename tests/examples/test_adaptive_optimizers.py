@@ -8,22 +8,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from examples_of import ExamplesOf
 
 from courseware.bindings import document
-from courseware.engine import run_examples
 
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document("adaptive-optimizers", example)["results"]
-
-
-def rows(example: str) -> dict[str, dict]:
-    return {row["name"]: row for row in results(example)["rows"]}
+EXAMPLES = ExamplesOf("adaptive-optimizers")
+results, rows = EXAMPLES.results, EXAMPLES.rows
 
 
 def test_who_forgets():

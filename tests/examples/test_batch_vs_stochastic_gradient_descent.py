@@ -10,26 +10,10 @@ from fractions import Fraction
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 
-from courseware import ROOT
-from courseware.bindings import document
-from courseware.engine import run_examples
-from courseware.example import load
-
-PAGE = "batch-vs-stochastic-gradient-descent"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
-
-
-def script(example: str):
-    return load(ROOT / "examples" / PAGE / f"{example}.py")
+EXAMPLES = ExamplesOf("batch-vs-stochastic-gradient-descent")
+results, script = EXAMPLES.results, EXAMPLES.script
 
 
 def noise(s2: float, n: int, batch: int) -> float:

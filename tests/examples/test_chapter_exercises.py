@@ -9,27 +9,11 @@ import math
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 from torch import nn
 
-from courseware import ROOT
-from courseware.bindings import document
-from courseware.engine import run_examples
-from courseware.example import load
-
-PAGE = "chapter-exercises"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
-
-
-def script(name: str):
-    return load(ROOT / "examples" / PAGE / f"{name}.py")
+EXAMPLES = ExamplesOf("chapter-exercises")
+results, script = EXAMPLES.results, EXAMPLES.script
 
 
 # --- exercise 1 --------------------------------------------------------------------------------------

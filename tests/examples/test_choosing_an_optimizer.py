@@ -6,21 +6,12 @@ If a claim fails here, the sentence on the page must change, not this file.
 from __future__ import annotations
 
 import pytest
+from examples_of import ExamplesOf
 
 from courseware.bindings import document
-from courseware.engine import run_examples
 
-PAGE = "choosing-an-optimizer"
+results = ExamplesOf("choosing-an-optimizer").results
 METHODS = ("momentum", "adam")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
 
 
 def best(row: dict, key: str) -> float:

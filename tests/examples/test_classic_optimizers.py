@@ -8,18 +8,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from examples_of import ExamplesOf
 
-from courseware.bindings import document
-from courseware.engine import run_examples
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document("classic-optimizers", example)["results"]
+results = ExamplesOf("classic-optimizers").results
 
 
 def test_rates_are_those_of_theory():

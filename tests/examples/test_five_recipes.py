@@ -7,27 +7,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 from torch import nn
 
-from courseware import ROOT
-from courseware.bindings import document
-from courseware.engine import run_examples
-from courseware.example import load
-
-PAGE = "five-recipes"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
-
-
-def script(name: str):
-    return load(ROOT / "examples" / PAGE / f"{name}.py")
+EXAMPLES = ExamplesOf("five-recipes")
+results, script = EXAMPLES.results, EXAMPLES.script
 
 
 # --- the claims --------------------------------------------------------------------------------------

@@ -9,26 +9,10 @@ import math
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 
-from courseware import ROOT
-from courseware.bindings import document
-from courseware.engine import run_examples
-from courseware.example import load
-
-PAGE = "four-problems"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
-
-
-def script(example: str):
-    return load(ROOT / "examples" / PAGE / f"{example}.py")
+EXAMPLES = ExamplesOf("four-problems")
+results, script = EXAMPLES.results, EXAMPLES.script
 
 
 def rows(example: str, key: str = "rows", by: str = "name") -> dict[str, dict]:

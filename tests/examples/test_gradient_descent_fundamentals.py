@@ -6,18 +6,9 @@ If a claim fails here, the sentence on the page must change, not this file.
 from __future__ import annotations
 
 import pytest
+from examples_of import ExamplesOf
 
-from courseware.bindings import document
-from courseware.engine import run_examples
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document("gradient-descent-fundamentals", example)["results"]
+results = ExamplesOf("gradient-descent-fundamentals").results
 
 
 def test_minima_get_rare_faster_than_coin_tosses():

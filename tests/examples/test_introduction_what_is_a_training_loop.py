@@ -11,30 +11,20 @@ from itertools import pairwise
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 
 from courseware import ROOT
-from courseware.bindings import document
-from courseware.engine import run_examples
 
-PAGE = "introduction-what-is-a-training-loop"
-EXAMPLES = ROOT / "examples" / PAGE
+EXAMPLES = ExamplesOf("introduction-what-is-a-training-loop")
+results = EXAMPLES.results
 VERBS = ["data", "predict", "measure", "differentiate", "update"]
 
 NAILS = [(1, 2), (2, 6), (4, 7)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
-
-
 def section(example: str, name: str) -> list[str]:
     """The lines of code of a section, without empty ones and markers."""
-    text = (EXAMPLES / f"{example}.py").read_text(encoding="utf-8")
+    text = (EXAMPLES.folder / f"{example}.py").read_text(encoding="utf-8")
     body = re.search(rf"\[start:{name}\]\n(.*?)\n[^\n]*\[end:{name}\]", text, re.DOTALL)
     assert body is not None
     return [line for line in body[1].splitlines() if line.strip() and not line.strip().startswith("#")]
@@ -134,7 +124,9 @@ def test_the_diagram_shows_the_lines_of_the_two_loops():
 
 def test_the_diagram_is_drawn_with_these_lines():
     for scheme in ("light", "dark"):
-        svg = (ROOT / "build" / "examples" / PAGE / "anatomy" / f"anatomy.{scheme}.svg").read_text(encoding="utf-8")
+        svg = (ROOT / "build" / "examples" / EXAMPLES.folder.name / "anatomy" / f"anatomy.{scheme}.svg").read_text(
+            encoding="utf-8"
+        )
         for text in ("prediction = w * x", "loss.backward()", "w = w - lr * gradient", "(100, 1)"):
             assert text in svg
 

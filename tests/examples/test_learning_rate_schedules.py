@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from examples_of import ExamplesOf
 
-from courseware.bindings import document
-from courseware.engine import run_examples
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str, folder: str = "learning-rate-schedules") -> dict:
-    return document(folder, example)["results"]
+results = ExamplesOf("learning-rate-schedules").results
+LABS = ExamplesOf("labs")
 
 
 def test_a_constant_rate_rests_where_the_paper_says_and_schedules_end_lower():
@@ -48,7 +40,7 @@ def test_no_wrong_cadence_is_noticed_by_torch():
 
 
 def test_lab_7_let_four_wrong_cadences_train():
-    costs = results("four-schedules", "labs")["costs"]
+    costs = LABS.results("four-schedules")["costs"]
     assert [row["mistake"] for row in costs] == [
         "OneCycleLR per epoch",
         "cosine per batch",
@@ -80,11 +72,11 @@ def test_who_knows_the_end():
 
 
 def test_the_lab_separates_few_pairs():
-    found = results("four-schedules", "labs")
+    found = LABS.results("four-schedules")
     assert found["separable"]["accuracy"] <= 3
     assert found["range"]["accuracy"] < 0.02
-    assert results("super-convergence", "labs")["separable"]["cosine"] == "neither"
-    warmup = results("warmup-and-cosine", "labs")
+    assert LABS.results("super-convergence")["separable"]["cosine"] == "neither"
+    warmup = LABS.results("warmup-and-cosine")
     assert warmup["best_gap"]["gap"] > 0
     assert warmup["best_gap"]["low"] > 0
     assert warmup["same_gap"]["low"] > 0

@@ -6,22 +6,10 @@ If a claim fails here, the sentence on the page must change, not this file.
 from __future__ import annotations
 
 import pytest
+from examples_of import ExamplesOf
 
-from courseware.bindings import document
-from courseware.engine import run_examples
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document("modern-optimizers", example)["results"]
-
-
-def rows(example: str) -> dict[str, dict]:
-    return {row["name"]: row for row in results(example)["rows"]}
+EXAMPLES = ExamplesOf("modern-optimizers")
+results, rows = EXAMPLES.results, EXAMPLES.rows
 
 
 def test_lars_does_not_notice_a_stretched_network_and_others_do():

@@ -5,36 +5,15 @@ If a claim fails here, the sentence in the post must change, not this file.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from itertools import pairwise
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 
-from courseware import ROOT
-from courseware.bindings import document
-from courseware.engine import run_examples
-
-PAGE = "numerical-vs-analytical-gradients"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
-
-
-def script(example: str):
-    """The example's module, to call its functions."""
-    path = ROOT / "examples" / PAGE / f"{example}.py"
-    spec = importlib.util.spec_from_file_location(f"{PAGE}_{example}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+EXAMPLES = ExamplesOf("numerical-vs-analytical-gradients")
+results, script = EXAMPLES.results, EXAMPLES.script
 
 
 # On paper

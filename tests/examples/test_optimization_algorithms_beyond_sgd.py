@@ -6,24 +6,10 @@ If a claim fails here, the sentence in the post must change, not this file.
 from __future__ import annotations
 
 import pytest
+from examples_of import ExamplesOf
 
-from courseware.bindings import document
-from courseware.engine import run_examples
-
-PAGE = "optimization-algorithms-beyond-sgd"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
-
-
-def rows(example: str) -> dict[str, dict]:
-    return {row["optimizer"]: row for row in results(example)["rows"]}
+EXAMPLES = ExamplesOf("optimization-algorithms-beyond-sgd")
+results, rows = EXAMPLES.results, EXAMPLES.rows
 
 
 def test_at_one_rate_plain_sgd_arrives_first_and_adam_last():
@@ -61,7 +47,7 @@ def test_first_steps_are_those_of_the_paper_calculation():
 
 
 def test_units_matter_to_sgd_alone():
-    found = rows("units")
+    found = rows("units", by="optimizer")
     assert found["SGD"]["0.01"] > 100 * found["SGD"]["1"]
     assert found["SGD"]["0.01"] < results("units")["start"]
     assert found["SGD"]["100"] is None
@@ -71,7 +57,7 @@ def test_units_matter_to_sgd_alone():
 
 
 def test_turning_the_ravine():
-    found = rows("ravine")
+    found = rows("ravine", by="optimizer")
     for name in ("SGD", "SGD + momentum"):
         assert found[name]["loss_by_turning"] == pytest.approx(1, rel=1e-6)
     assert found["RMSprop"]["loss_by_turning"] > 1000
@@ -84,7 +70,7 @@ def test_tuned_sgd_wins_in_every_seed():
     found = results("tuned")
     assert found["seeds"] >= 5
     assert set(found["sgd_wins"].values()) == {found["seeds"]}
-    table = rows("tuned")
+    table = rows("tuned", by="optimizer")
     assert table["SGD"]["high"] < min(row["low"] for name, row in table.items() if name != "SGD")
     wide = {name: row["below_1e-3"] for name, row in table.items()}
     assert wide["SGD + momentum"] > max(wide["Adam"], wide["SGD"])

@@ -7,25 +7,17 @@ import math
 import re
 
 import pytest
+from examples_of import ExamplesOf
 from formulas import FORMULAS
 from formulas._formula import displayed, squeeze
 
 from courseware import ROOT
-from courseware.bindings import document
-from courseware.engine import run_examples
+
+results = ExamplesOf("quick-reference").results
 
 PAGE = ROOT / "docs" / "quick-reference.md"
 ROW = re.compile(r"^\| \[[^\]]+\]\(optimizers/(?P<rule>\w+)\.md\) \| (?P<line>.+?) \| <% optimizer\(", re.MULTILINE)
 CASES = re.compile(r"\\begin\{cases\}(.*?)\\end\{cases\}")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example):
-    return document("quick-reference", example)["results"]
 
 
 # --- The formulas

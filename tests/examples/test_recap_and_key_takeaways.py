@@ -8,14 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from examples_of import ExamplesOf
 
 from courseware import ROOT
-from courseware.bindings import document
-from courseware.engine import run_examples
-from courseware.example import load
 
-PAGE = "recap-and-key-takeaways"
-FOLDER = ROOT / "examples" / PAGE
+EXAMPLES = ExamplesOf("recap-and-key-takeaways")
+results = EXAMPLES.results
 
 # Each loop that is broken on purpose, and the verb that the checker must name.
 VERBS = {
@@ -55,18 +53,9 @@ VERBS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
 @pytest.fixture(scope="module")
 def checker():
-    return load(FOLDER / "checker.py")
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
+    return EXAMPLES.script("checker")
 
 
 def test_every_loop_is_in_the_list(checker):
@@ -106,7 +95,7 @@ def test_a_loop_that_is_one_update_short(checker):
     ("loop", "code", "said"), [("right_by_hand", 0, "All five"), ("uphill", 1, "update: The sign")]
 )
 def test_from_the_command_line(loop, code, said):
-    command = [sys.executable, str(FOLDER / "checker.py"), str(FOLDER / "loops" / f"{loop}.py")]
+    command = [sys.executable, str(EXAMPLES.folder / "checker.py"), str(EXAMPLES.folder / "loops" / f"{loop}.py")]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert ran.returncode == (VERBS[loop] is not None), ran.stderr
     assert ran.stdout.startswith(said)

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from examples_of import ExamplesOf
 from torch.optim import lr_scheduler
 
 import trainloop.schedulers
 from courseware.bindings import document
-from courseware.engine import run_examples
 
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document("schedules", example)["results"]
+results = ExamplesOf("schedules").results
 
 
 def test_all_twenty_are_drawn_compared_and_described():

@@ -9,20 +9,9 @@ from itertools import pairwise
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 
-from courseware.bindings import document
-from courseware.engine import run_examples
-
-PAGE = "the-simplest-case-linear-regression"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
+results = ExamplesOf("the-simplest-case-linear-regression").results
 
 
 def by_epoch() -> dict[int | None, dict]:

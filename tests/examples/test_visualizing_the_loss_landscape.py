@@ -9,20 +9,9 @@ import math
 from itertools import pairwise
 
 import pytest
+from examples_of import ExamplesOf
 
-from courseware.bindings import document
-from courseware.engine import run_examples
-
-PAGE = "visualizing-the-loss-landscape"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
-
-
-def results(example: str) -> dict:
-    return document(PAGE, example)["results"]
+results = ExamplesOf("visualizing-the-loss-landscape").results
 
 
 # --- on paper ----------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import pytest
 
 from courseware import labs
 from courseware.bindings import document
-from courseware.engine import run_examples
 from trainloop.lab import VARIABLE
 
 LAB = "adaptive-methods-on-sparse-text"
@@ -18,7 +17,6 @@ ADAPTIVE = ("adagrad", "rmsprop", "adam", "sparseadam")
 
 @pytest.fixture(scope="module")
 def results():
-    run_examples()
     return document("labs", LAB)["results"]
 
 

@@ -13,7 +13,6 @@ import torch
 
 from courseware import ROOT, labs, percent
 from courseware.bindings import document
-from courseware.engine import run_examples
 
 NAME = "convergence-of-every-optimizer"
 SCRIPT = ROOT / "examples" / "labs" / f"{NAME}.py"
@@ -21,7 +20,6 @@ SCRIPT = ROOT / "examples" / "labs" / f"{NAME}.py"
 
 @pytest.fixture(scope="module")
 def results() -> dict:
-    run_examples()
     return document("labs", NAME)["results"]
 
 

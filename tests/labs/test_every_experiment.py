@@ -7,16 +7,10 @@ import pytest
 from nbclient import NotebookClient
 
 from courseware import ROOT, citations, percent, take_home
-from courseware.engine import run_examples
 from courseware.labs import LABS
 from trainloop.lab import VARIABLE
 
 SCRIPTS = sorted(LABS.glob("*.py"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    run_examples()
 
 
 def shows_something(cell) -> bool:

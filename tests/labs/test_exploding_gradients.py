@@ -12,7 +12,6 @@ import torch
 
 from courseware import ROOT, percent
 from courseware.bindings import document
-from courseware.engine import run_examples
 
 NAME = "exploding-gradients"
 SCRIPT = ROOT / "examples" / "labs" / f"{NAME}.py"
@@ -20,7 +19,6 @@ SCRIPT = ROOT / "examples" / "labs" / f"{NAME}.py"
 
 @pytest.fixture(scope="module")
 def results() -> dict:
-    run_examples()
     return document("labs", NAME)["results"]
 
 

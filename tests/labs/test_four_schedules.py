@@ -12,7 +12,6 @@ import torch
 
 from courseware import percent
 from courseware.bindings import document
-from courseware.engine import run_examples
 from courseware.labs import LABS
 from trainloop import data
 from trainloop.models import MLP
@@ -22,7 +21,6 @@ SCRIPT = LABS / "four-schedules.py"
 
 @pytest.fixture(scope="module")
 def results() -> dict:
-    run_examples()
     return document("labs", "four-schedules")["results"]
 
 

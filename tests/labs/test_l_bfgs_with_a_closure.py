@@ -8,7 +8,6 @@ import pytest
 
 from courseware import labs
 from courseware.bindings import document
-from courseware.engine import run_examples
 from trainloop.lab import VARIABLE, Setting
 
 LAB = "l-bfgs-with-a-closure"
@@ -16,7 +15,6 @@ LAB = "l-bfgs-with-a-closure"
 
 @pytest.fixture(scope="module")
 def results():
-    run_examples()
     return document("labs", LAB)["results"]
 
 

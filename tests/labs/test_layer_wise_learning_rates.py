@@ -9,7 +9,6 @@ from killed import start, was_killed
 from lab_script import Death, at_full_size, definitions, full_size, train_and_die, write_images
 
 from courseware.bindings import document
-from courseware.engine import run_examples
 from trainloop.param_groups import layerwise_lr_groups
 
 NAME = "layer-wise-learning-rates"
@@ -17,7 +16,6 @@ NAME = "layer-wise-learning-rates"
 
 @pytest.fixture(scope="module")
 def results():
-    run_examples()
     return document("labs", NAME)["results"]
 
 

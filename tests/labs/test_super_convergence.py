@@ -10,14 +10,12 @@ from killed import start, was_killed
 from lab_script import Death, at_full_size, definitions, full_size, train_and_die, write_images
 
 from courseware.bindings import document
-from courseware.engine import run_examples
 
 NAME = "super-convergence"
 
 
 @pytest.fixture(scope="module")
 def results():
-    run_examples()
     return document("labs", NAME)["results"]
 
 

@@ -7,13 +7,11 @@ import math
 import pytest
 
 from courseware.bindings import document
-from courseware.engine import run_examples
 from trainloop.optim import Adam
 
 
 @pytest.fixture(scope="module")
 def results():
-    run_examples()
     return document("labs", "trajectories-on-rosenbrock")["results"]
 
 

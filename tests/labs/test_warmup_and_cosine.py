@@ -12,7 +12,6 @@ import torch
 
 from courseware import percent
 from courseware.bindings import document
-from courseware.engine import run_examples
 from courseware.labs import LABS
 
 SCRIPT = LABS / "warmup-and-cosine.py"
@@ -20,7 +19,6 @@ SCRIPT = LABS / "warmup-and-cosine.py"
 
 @pytest.fixture(scope="module")
 def results() -> dict:
-    run_examples()
     return document("labs", "warmup-and-cosine")["results"]
 
 
