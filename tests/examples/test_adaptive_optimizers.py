@@ -10,8 +10,6 @@ import math
 import pytest
 from examples_of import ExamplesOf
 
-from courseware.bindings import document
-
 EXAMPLES = ExamplesOf("adaptive-optimizers")
 results, rows = EXAMPLES.results, EXAMPLES.rows
 
@@ -82,7 +80,7 @@ def test_adam_walks_to_the_worst_point_and_amsgrad_does_not():
 
 
 def test_what_the_page_says_of_the_lab():
-    found = document("labs", "convergence-of-every-optimizer")["results"]
+    found = ExamplesOf("labs").results("convergence-of-every-optimizer")
     names = [row["name"] for row in found["rows"]]
     assert names[3:6] == ["adam", "adamw", "nadam"] and names[14] == "sgd", "the rows that the page shows by number"
     wins = {row["name"]: dict(zip(names, row["wins"], strict=True)) for row in found["rows"]}

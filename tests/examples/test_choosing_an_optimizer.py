@@ -8,9 +8,8 @@ from __future__ import annotations
 import pytest
 from examples_of import ExamplesOf
 
-from courseware.bindings import document
-
 results = ExamplesOf("choosing-an-optimizer").results
+LABS = ExamplesOf("labs")
 METHODS = ("momentum", "adam")
 
 
@@ -131,12 +130,12 @@ def test_adam_leads_on_the_transformer_in_training_and_in_the_test():
 
 
 def test_the_quoted_contests_say_what_table_and_chooser_say():
-    line = document("optimization-algorithms-beyond-sgd", "tuned")["results"]
+    line = ExamplesOf("optimization-algorithms-beyond-sgd").results("tuned")
     assert line["sgd_wins"]["adam"] == line["seeds"]
-    deep = {row["name"]: row for row in document("labs", "convergence-of-every-optimizer")["results"]["rows"]}
+    deep = {row["name"]: row for row in LABS.results("convergence-of-every-optimizer")["rows"]}
     assert deep["momentum"]["median"] > 1.2 * deep["adam"]["median"]
-    text = document("labs", "adaptive-methods-on-sparse-text")["results"]["leads"]
+    text = LABS.results("adaptive-methods-on-sparse-text")["leads"]
     assert text["adam"]["all"]["separable"] and text["adam"]["all"]["mean"] > text["momentum"]["all"]["mean"] > 0
-    assert not document("labs", "adaptive-methods-on-sparse-text")["results"]["among"]["all"]["separable"]
-    curve = document("labs", "l-bfgs-with-a-closure")["results"]["methods"]
+    assert not LABS.results("adaptive-methods-on-sparse-text")["among"]["all"]["separable"]
+    curve = LABS.results("l-bfgs-with-a-closure")["methods"]
     assert curve["adam"]["reached"] > curve["sgd"]["reached"] == 0

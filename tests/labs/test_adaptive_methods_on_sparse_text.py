@@ -6,9 +6,9 @@ import random
 from types import SimpleNamespace
 
 import pytest
+from examples_of import ExamplesOf
 
 from courseware import labs
-from courseware.bindings import document
 from trainloop.lab import VARIABLE
 
 LAB = "adaptive-methods-on-sparse-text"
@@ -17,7 +17,7 @@ ADAPTIVE = ("adagrad", "rmsprop", "adam", "sparseadam")
 
 @pytest.fixture(scope="module")
 def results():
-    return document("labs", LAB)["results"]
+    return ExamplesOf("labs").results(LAB)
 
 
 def test_every_method_had_the_same_budget_and_a_grid_that_was_wide_enough(results):

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 
 from courseware import ROOT, labs, percent
-from courseware.bindings import document
 
 NAME = "convergence-of-every-optimizer"
 SCRIPT = ROOT / "examples" / "labs" / f"{NAME}.py"
@@ -20,7 +20,7 @@ SCRIPT = ROOT / "examples" / "labs" / f"{NAME}.py"
 
 @pytest.fixture(scope="module")
 def results() -> dict:
-    return document("labs", NAME)["results"]
+    return ExamplesOf("labs").results(NAME)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import math
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 
 from courseware import ROOT, percent
-from courseware.bindings import document
 
 NAME = "exploding-gradients"
 SCRIPT = ROOT / "examples" / "labs" / f"{NAME}.py"
@@ -19,7 +19,7 @@ SCRIPT = ROOT / "examples" / "labs" / f"{NAME}.py"
 
 @pytest.fixture(scope="module")
 def results() -> dict:
-    return document("labs", NAME)["results"]
+    return ExamplesOf("labs").results(NAME)
 
 
 @pytest.fixture(scope="module")

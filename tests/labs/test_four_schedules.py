@@ -9,9 +9,9 @@ import sys
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 
 from courseware import percent
-from courseware.bindings import document
 from courseware.labs import LABS
 from trainloop import data
 from trainloop.models import MLP
@@ -21,7 +21,7 @@ SCRIPT = LABS / "four-schedules.py"
 
 @pytest.fixture(scope="module")
 def results() -> dict:
-    return document("labs", "four-schedules")["results"]
+    return ExamplesOf("labs").results("four-schedules")
 
 
 def test_every_contestant_had_the_same_budget_and_room_on_both_sides(results):

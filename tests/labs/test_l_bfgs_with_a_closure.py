@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from examples_of import ExamplesOf
 
 from courseware import labs
-from courseware.bindings import document
 from trainloop.lab import VARIABLE, Setting
 
 LAB = "l-bfgs-with-a-closure"
@@ -15,7 +15,7 @@ LAB = "l-bfgs-with-a-closure"
 
 @pytest.fixture(scope="module")
 def results():
-    return document("labs", LAB)["results"]
+    return ExamplesOf("labs").results(LAB)
 
 
 def test_every_method_had_the_same_budget_and_a_grid_that_was_wide_enough(results):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
+from examples_of import ExamplesOf
 from killed import start, was_killed
 from lab_script import Death, at_full_size, definitions, full_size, train_and_die, write_images
 
-from courseware.bindings import document
 from trainloop.param_groups import layerwise_lr_groups
 
 NAME = "layer-wise-learning-rates"
@@ -16,7 +16,7 @@ NAME = "layer-wise-learning-rates"
 
 @pytest.fixture(scope="module")
 def results():
-    return document("labs", NAME)["results"]
+    return ExamplesOf("labs").results(NAME)
 
 
 def test_every_treatment_has_as_many_rates_and_the_same_seeds(results):

@@ -6,17 +6,16 @@ import math
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 from killed import start, was_killed
 from lab_script import Death, at_full_size, definitions, full_size, train_and_die, write_images
-
-from courseware.bindings import document
 
 NAME = "super-convergence"
 
 
 @pytest.fixture(scope="module")
 def results():
-    return document("labs", NAME)["results"]
+    return ExamplesOf("labs").results(NAME)
 
 
 def test_one_cycle_lr_does_what_the_page_says(results):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
+from examples_of import ExamplesOf
 
-from courseware.bindings import document
 from trainloop.optim import Adam
 
 
 @pytest.fixture(scope="module")
 def results():
-    return document("labs", "trajectories-on-rosenbrock")["results"]
+    return ExamplesOf("labs").results("trajectories-on-rosenbrock")
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 import torch
+from examples_of import ExamplesOf
 
 from courseware import percent
-from courseware.bindings import document
 from courseware.labs import LABS
 
 SCRIPT = LABS / "warmup-and-cosine.py"
@@ -19,7 +19,7 @@ SCRIPT = LABS / "warmup-and-cosine.py"
 
 @pytest.fixture(scope="module")
 def results() -> dict:
-    return document("labs", "warmup-and-cosine")["results"]
+    return ExamplesOf("labs").results("warmup-and-cosine")
 
 
 def test_both_had_the_same_budget_and_room_on_both_sides(results):
