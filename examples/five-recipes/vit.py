@@ -23,7 +23,7 @@ from trainloop.schedulers import WarmupCosineLR
 
 EPOCHS, BATCH = 5, 64
 LR, WEIGHT_DECAY, BETAS = 3e-3, 0.3, (0.9, 0.999)
-WARMUP = 10_000 / 93_700  # of all updates, as in the paper
+WARMUP = 10_000 / 93_800  # of all updates, as in the paper
 CLIP_NORM = 1.0
 SEEDS = range(5)
 

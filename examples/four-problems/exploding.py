@@ -97,9 +97,8 @@ def summary(monitor, stopped, model):
         min(max((r for r in record.values() if math.isfinite(r)), default=0.0), CEILING)
         for record in monitor.column("update_ratios")
     ]
-    return {"losses": losses, "norms": norms, "ratios": ratios, "stopped": stopped} | {
-        "dead": 100 * max(dead_units(model, [x]).values()),
-    }
+    dead = 100 * max(dead_units(model, [x]).values())
+    return {"losses": losses, "norms": norms, "ratios": ratios, "stopped": stopped, "dead": dead}
 
 
 def first_find(lr):
@@ -157,9 +156,7 @@ def run(quick=False):
             "stopped": sum(seen["stopped"] is not None for seen in runs),
             "first_stop": min((seen["stopped"] for seen in runs if seen["stopped"] is not None), default=None),
         })
-    results["saturates"] = {
-        "float32": saturates(torch.float32), "float16": saturates(torch.float16), "bfloat16": saturates(torch.bfloat16)
-    }
+    results["saturates"] = {name: saturates(getattr(torch, name)) for name in ("float32", "float16", "bfloat16")}
     results["watch"] = first_find(0.2)
     results["push"] = [
         {"margin": margin, "exact": push(from_logits, margin), "epsilon": push(with_epsilon, margin)}
