@@ -353,7 +353,7 @@ class Bindings:
         """One cell of that table: what is measured of an optimizer, or said of it in a word.
 
         Args:
-            rule: the name of its file.
+            rule: the name of its file, or of a variant in rules.yml.
             about: a column: `typical_lr`, `bytes`, `good_for`, …
         """
         value = look_up(self._by_rule, f"{rule}.{about}")

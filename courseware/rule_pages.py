@@ -58,7 +58,8 @@ def entries() -> list[dict[str, Any]]:
     """The entries of docs/optimizers/rules.yml, in their order.
 
     Raises:
-        PageError: the file is not YAML, an entry lacks a key, has an unknown part, or names no file or no paper.
+        PageError: the file is not YAML, an entry or a variant has other keys, an entry has an unknown part, or names no
+            file or no paper.
     """
     file = ROOT / "docs" / FOLDER / "rules.yml"
     found = source_pages.entries(file, KEYS, "rule", ROOT / "trainloop" / "optim", optional={"variants"})
@@ -69,7 +70,8 @@ def entries() -> list[dict[str, Any]]:
             raise PageError(f"rules.yml: {entry['rule']!r} names no paper")
         for variant in entry.setdefault("variants", []):
             if set(variant) != VARIANT_KEYS:
-                raise PageError(f"rules.yml: a variant of {entry['rule']!r} has the keys {sorted(variant)}")
+                own, keys = sorted(variant), sorted(VARIANT_KEYS)
+                raise PageError(f"rules.yml: a variant of {entry['rule']!r} has the keys {own}, not {keys}")
     return found
 
 
