@@ -9,6 +9,7 @@ import copy
 import warnings
 from collections.abc import Callable, Iterable
 from itertools import chain
+from operator import attrgetter
 from typing import Any, ClassVar, cast, overload
 
 # torch's functions on many tensors at once, torch._foreach_*, have no public name:
@@ -119,7 +120,6 @@ class Optimizer(torch.optim.Optimizer):
     @overload
     def step(self, closure: Callable[[], float]) -> float: ...
 
-    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Update every parameter that has a gradient.
 
@@ -138,14 +138,15 @@ class Optimizer(torch.optim.Optimizer):
                 loss = closure()
 
         # --8<-- [start:step]
-        jobs: list[Job] = []
-        for i, group in enumerate(self.param_groups):
-            self.begin(group)
-            jobs += self._jobs(i, group)
-        (self._compiled or self._run)(jobs)
-        # --8<-- [end:step]
-        if len(self.counters) > 1:
-            self._write_counters(jobs)
+        with torch.no_grad():
+            jobs: list[Job] = []
+            for i, group in enumerate(self.param_groups):
+                self.begin(group)
+                jobs += self._jobs(i, group)
+            (self._compiled or self._run)(jobs)
+            # --8<-- [end:step]
+            if len(self.counters) > 1:
+                self._write_counters(jobs)
         return loss
 
     def _jobs(self, i: int, group: Group) -> Iterable[Job]:
@@ -154,8 +155,8 @@ class Optimizer(torch.optim.Optimizer):
         if not params:
             return
         grads = [p.grad for p in params]
-        if not self.supports_sparse:
-            self._check_sparse(params, grads)
+        if not self.supports_sparse and any(map(_is_sparse, grads)):
+            self._refuse_sparse(params, grads)
         states = [self.state.get(p) or self._new_state(p, group) for p in params]
         if group["maximize"]:
             grads = [-g for g in grads]
@@ -232,10 +233,10 @@ class Optimizer(torch.optim.Optimizer):
         programs = Programs(self.update, self.counters, list(self.defaults), options)
 
         def run(jobs: list[Job]) -> None:
-            # torch.compile takes no sparse tensors
-            sparse = [job for job in jobs if self.supports_sparse and any(g.is_sparse for g in job.grads)]
-            dense = [job for job in jobs if job not in sparse]
-            self._run(sparse)
+            dense = jobs
+            if self.supports_sparse:  # torch.compile takes no sparse tensors
+                dense = [job for job in jobs if not any(g.is_sparse for g in job.grads)]
+                self._run([job for job in jobs if job not in dense])
             try:
                 made = programs.run(dense)
             except TooManyProgramsError:
@@ -258,13 +259,12 @@ class Optimizer(torch.optim.Optimizer):
 
         self._compiled = first_run
 
-    def _check_sparse(self, params: list[Tensor], grads: list[Tensor]) -> None:
-        for p, g in zip(params, grads, strict=True):
-            if g.is_sparse:
-                raise RuntimeError(
-                    f"{type(self).__name__} needs dense gradients, got a sparse one for a parameter of shape "
-                    f"{tuple(p.shape)}: give that parameter to SGD, or make its layer with sparse=False"
-                )
+    def _refuse_sparse(self, params: list[Tensor], grads: list[Tensor]) -> None:
+        shape = next(tuple(p.shape) for p, g in zip(params, grads, strict=True) if g.is_sparse)
+        raise RuntimeError(
+            f"{type(self).__name__} needs dense gradients, got a sparse one for a parameter of shape {shape}: "
+            "give that parameter to SGD, or make its layer with sparse=False"
+        )
 
     def add_param_group(self, param_group: Group) -> None:
         """Add a group of parameters, after checking the options it sets for itself."""
@@ -355,6 +355,7 @@ class Optimizer(torch.optim.Optimizer):
 
 
 _ONE = torch.ones((), device="cpu")
+_is_sparse = attrgetter("is_sparse")
 
 
 def new_step(start: float = 0.0) -> Tensor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-__all__ = ["Group", "Job", "Numbers", "Roster", "State"]
+__all__ = ["PLAIN", "Group", "Job", "Numbers", "Roster", "State"]
 
 Group: TypeAlias = dict[str, Any]
 """A parameter group: parameters under `"params"`, and the options that hold for them."""
@@ -22,7 +23,9 @@ SMALL = 1 << 14
 """On the CPU, parameters of up to this many elements are updated as one list. Larger ones go one by one: what a
 step computes on the way then stays in the processor's cache, while a list would write all of it out to memory."""
 
-_PLAIN = {Tensor, torch.nn.Parameter}
+PLAIN = {Tensor, torch.nn.Parameter}
+"""The classes whose tensors are nothing but tensors."""
+
 # On the CPU, a list of bfloat16 tensors rounds the factors of `mul_` and `div_`; a single one does not.
 _LISTED = {torch.float32, torch.float64}
 
@@ -57,7 +60,7 @@ class Job:
 
     def entries(self, counters: tuple[str, ...]) -> dict[str, list[Tensor]]:
         """The states, entry by entry, without the counters: what an update needs of those, `at_step` has told it."""
-        return {name: [state[name] for state in self.states] for name in self.states[0] if name not in counters}
+        return {name: list(map(itemgetter(name), self.states)) for name in self.states[0] if name not in counters}
 
 
 class Roster:
@@ -86,17 +89,17 @@ class Roster:
         """
         seen = (
             list(map(id, params)),
-            [p.dtype for p in params],
-            [p.get_device() for p in params],
-            [g.layout for g in grads],
+            list(map(attrgetter("dtype"), params)),
+            list(map(Tensor.get_device, params)),
+            list(map(attrgetter("layout"), grads)),
             list(map(len, states)),
         )
-        if seen != self.seen or not all(_agree(counts, band) for _, band in self.bands):
+        if seen != self.seen or not self._agree(counts):
             bands: dict[Any, list[int]] = {}
             for i, (p, g, state, count) in enumerate(zip(params, grads, states, counts, strict=True)):
                 listed = (
                     lists
-                    and type(p) in _PLAIN
+                    and type(p) in PLAIN
                     and g.layout is torch.strided
                     and (not p.is_cpu or (p.numel() <= SMALL and p.dtype in _LISTED))
                 )
@@ -104,9 +107,8 @@ class Roster:
             self.seen, self.bands = seen, [(key[0], band) for key, band in bands.items()]
         return self.bands
 
-
-def _agree(counts: list[tuple[Any, ...]], band: list[int]) -> bool:
-    first = counts[band[0]]
-    if len(band) == len(counts):
-        return counts.count(first) == len(counts)
-    return all(counts[i] == first for i in band)
+    def _agree(self, counts: list[tuple[Any, ...]]) -> bool:
+        """Whether the counters of each job still read the same."""
+        if counts.count(counts[0]) == len(counts):
+            return True
+        return all(len({counts[i] for i in band}) == 1 for _, band in self.bands)

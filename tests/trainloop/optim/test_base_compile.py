@@ -79,6 +79,128 @@ def test_a_copy_of_a_compiled_optimizer_is_not_compiled(params, run):
     assert twin._compiled is None
 
 
+def train(optimizers, params, steps, change=None):
+    """Take steps with the same gradients on the first optimizer's parameters and on the second's."""
+    generator = torch.Generator().manual_seed(1)
+    for step in range(steps):
+        if change is not None and step == steps // 2:
+            for optimizer, own in zip(optimizers, params, strict=True):
+                change(optimizer, own)
+        for p, q in zip(*params, strict=True):
+            grad = torch.randn(p.shape, generator=generator)
+            for x in (p, q):
+                x.grad = torch.empty_like(x).copy_(grad)
+        for optimizer in optimizers:
+            optimizer.step()
+
+
+def images(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(shape, generator=generator).requires_grad_() for shape in [(4, 3, 2, 2), (4,), (6, 5)]]
+
+
+@pytest.fixture
+def slow_calls(monkeypatch):
+    """What went through torch.compile's own checks: a list with an entry for each such call."""
+    torch._dynamo.reset()
+    calls = []
+    compile_function = torch.compile
+
+    def counting(function, **settings):
+        compiled = compile_function(function, **settings)
+
+        def call(*args):
+            calls.append(args)
+            return compiled(*args)
+
+        return call
+
+    monkeypatch.setattr("torch.compile", counting)
+    return calls
+
+
+@pytest.mark.parametrize("backend", ["eager", "inductor"])
+def test_from_the_third_step_on_the_program_is_called_directly(slow_calls, backend):
+    # The first step is not compiled, the second compiles.
+    params = images(), images()
+    ours, plain = Adam(params[0], lr=0.01), Adam(params[1], lr=0.01)
+    ours.compile(backend=backend)
+    schedulers = [torch.optim.lr_scheduler.ExponentialLR(o, 0.9) for o in (ours, plain)]
+    for _ in range(10):
+        train((ours, plain), params, 1)
+        for scheduler in schedulers:
+            scheduler.step()
+    assert len(slow_calls) == 1
+    for p, q in zip(*params, strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
+
+
+def load(optimizer, params):
+    state = copy.deepcopy(optimizer.state_dict())
+    for entry in state["state"].values():
+        entry["exp_avg"].mul_(-1)
+    optimizer.load_state_dict(state)
+
+
+def channels_last(optimizer, params):
+    params[0].data = params[0].data.to(memory_format=torch.channels_last)
+
+
+def double(optimizer, params):
+    for p in params:
+        p.grad = None
+        p.data = p.data.double()
+    optimizer.load_state_dict(optimizer.state_dict())  # gives the state its parameters' type
+
+
+def wider(optimizer, params):
+    p = params[2]
+    optimizer.state.pop(p)
+    p.grad = None
+    p.data = p.data.repeat(2, 1)
+
+
+def steeper(optimizer, params):
+    optimizer.param_groups[0]["betas"] = (0.5, 0.99)
+
+
+@pytest.mark.parametrize("change", [load, channels_last, double, wider, steeper])
+def test_what_changes_goes_through_torch_compile_again(slow_calls, change):
+    # And once it has, the short way is open again.
+    params = images(), images()
+    ours, plain = Adam(params[0], lr=0.01), Adam(params[1], lr=0.01)
+    ours.compile(backend="eager")
+    train((ours, plain), params, 10, change)
+    assert 1 < len(slow_calls) <= 3
+    for p, q in zip(*params, strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
+        assert p.dtype == q.dtype and p.stride() == q.stride()
+
+
+def test_one_gradient_for_two_parameters_is_not_taken_for_two(slow_calls):
+    # torch.compile makes one input of them: a program that later steps, with two gradients, must not run.
+    params = [torch.ones(3, requires_grad=True) for _ in range(2)]
+    ours = SGD(params, lr=1.0)
+    ours.compile(backend="eager")
+    shared = torch.ones(3)
+    for own in (False, True, True, False):
+        for i, p in enumerate(params):
+            p.grad = torch.full((3,), float(i)) if own else shared
+        ours.step()
+    assert [p[0].item() for p in params] == [1 - 1 - 0 - 0 - 1, 1 - 1 - 1 - 1 - 1]
+
+
+@pytest.mark.parametrize("settings", [{"mode": "default"}, {"options": {"epilogue_fusion": False}}])
+def test_a_mode_and_options_are_torch_compiles_own(slow_calls, settings):
+    params = images(), images()
+    ours, plain = Adam(params[0], lr=0.01), Adam(params[1], lr=0.01)
+    ours.compile(**settings)
+    train((ours, plain), params, 4)
+    assert len(slow_calls) == 3
+    for p, q in zip(*params, strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("optimizer", [SGD, RMSprop, Adam])
 def test_inductor_makes_the_same_step(optimizer):
     # The compiler that readers get. Its steps differ by rounding: multiply-adds are fused.
