@@ -48,8 +48,8 @@ class Optimizer(torch.optim.Optimizer):
     """Whether `update` takes a sparse gradient, such as `nn.Embedding(sparse=True)` makes."""
 
     elementwise: ClassVar[bool] = True
-    """Whether `update` treats all elements alike, wherever they stand, without asking for a shape or a
-    value. Then it takes many parameters at once, in a `TensorList`."""
+    """Whether `update` treats all parameters alike, without an `if` on a shape or a value. Then it takes many of
+    them at once, in a `TensorList`."""
 
     counters: ClassVar[tuple[str, ...]] = ("step",)
     """The state entries that are single numbers, kept in 0-dim tensors. `at_step` gets their values."""

@@ -23,6 +23,9 @@ SMALL = 1 << 14
 """On the CPU, parameters of up to this many elements are updated as one list. Larger ones go one by one: what a
 step computes on the way then stays in the processor's cache, while a list would write all of it out to memory."""
 
+FEW = 6
+"""On the CPU, fewer small parameters than this go one by one, too: making a list of them takes more than it saves."""
+
 PLAIN = {Tensor, torch.nn.Parameter}
 """The classes whose tensors are nothing but tensors."""
 
@@ -103,7 +106,12 @@ class Roster:
                     and g.layout is torch.strided
                     and (not p.is_cpu or (p.numel() <= SMALL and p.dtype in _LISTED))
                 )
-                bands.setdefault((listed, p.dtype, p.get_device(), count, *state), []).append(i)
+                bands.setdefault((listed, p.dtype, p.device, count, *state), []).append(i)
+            for key, band in list(bands.items()):
+                listed, _, device, *_ = key
+                if listed and device.type == "cpu" and len(band) < FEW:
+                    del bands[key]
+                    bands.setdefault((False, *key[1:]), []).extend(band)
             self.seen, self.bands = seen, [(key[0], band) for key, band in bands.items()]
         return self.bands
 

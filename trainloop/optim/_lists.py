@@ -14,18 +14,41 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["TensorList"]
+__all__ = ["NumberList", "TensorList", "at_least", "rms"]
+
+
+class NumberList:
+    """A number for each tensor of a `TensorList`: its size, say. Arithmetic goes number by number.
+
+    Examples:
+        >>> (NumberList([1, 2]) * 3 / NumberList([1, 4])).numbers
+        [3.0, 1.5]
+    """
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, numbers: Sequence[float]) -> None:
+        self.numbers = numbers
+
+    def __neg__(self) -> NumberList:
+        return NumberList([-x for x in self.numbers])
+
+    def __mul__(self, other: float) -> NumberList:
+        return NumberList([x * other for x in self.numbers])
+
+    def __truediv__(self, other: NumberList) -> NumberList:
+        return NumberList([x / y for x, y in zip(self.numbers, other.numbers, strict=True)])
 
 
 class TensorList:
     """A list of tensors that takes a tensor's methods, and torch's functions, and applies them to each.
 
-    A method given another `TensorList` pairs the two up; anything else goes to every tensor as it is. In-place
-    methods return the list itself. Where torch has the operation for lists, that is called; every other
+    A method given another `TensorList`, or a `NumberList`, pairs the two up; anything else goes to every tensor as
+    it is. In-place methods return the list itself. Where torch has the operation for lists, that is called; every other
     one is called tensor by tensor, with the same result.
 
     Nothing that differs from tensor to tensor can decide an `if`: there is no truth value, no `item`, no
-    shape.
+    shape. A size is a `NumberList`; the type is one that all have.
 
     Examples:
         >>> θ, g = TensorList([torch.ones(2), torch.ones(1)]), TensorList([torch.ones(2), torch.zeros(1)])
@@ -56,6 +79,13 @@ class TensorList:
     ) -> TensorList:
         return _each(func, args, kwargs or {})
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.tensors[0].dtype
+
+    def size(self, dim: int) -> NumberList:
+        return NumberList([t.size(dim) for t in self.tensors])
+
     def __neg__(self) -> TensorList:
         return _apply("neg", self, (), {})  # type: ignore[no-any-return]
 
@@ -63,7 +93,7 @@ class TensorList:
         raise TypeError("a TensorList is neither true nor false: a rule with such an `if` sets `elementwise = False`")
 
 
-_SINGLE = {"item", "tolist", "shape", "ndim", "dim", "numel", "size", "dtype", "device", "T", "mT"}
+_SINGLE = {"item", "tolist", "shape", "ndim", "dim", "numel", "device", "T", "mT"}
 
 
 @cache
@@ -76,30 +106,61 @@ def _apply(name: str, first: TensorList, args: tuple[Any, ...], kwargs: dict[str
     if name in _BETWEEN and not kwargs:
         low, high = args
         result = _apply(_BETWEEN[name][1], _apply(_BETWEEN[name][0], first, (low,), {}), (high,), {})
-    elif for_lists is None or "out" in kwargs:
+    elif for_lists is None or "out" in kwargs or any(isinstance(x, NumberList) for x in kwargs.values()):
         result = _each(getattr(Tensor, name), (first, *args), kwargs)
     else:
-        lists = [x.tensors if isinstance(x, TensorList) else x for x in args]
-        if name in _ARITHMETIC and isinstance(lists[0], (float, int)) and first.tensors[0].is_cpu:
-            lists[0] = [torch.tensor(lists[0], dtype=first.tensors[0].dtype)] * len(first.tensors)
+        lists: list[Any] = [x.tensors if isinstance(x, TensorList) else x for x in args]
+        if name in _ARITHMETIC and first.tensors[0].is_cpu:
+            lists[0] = _wrapped(lists[0], first)
+        lists = [x.numbers if isinstance(x, NumberList) else x for x in lists]
         result = TensorList(for_lists(first.tensors, *lists, **kwargs))
     return first if name.endswith("_") else result
 
 
-# On the CPU torch wraps a number in a tensor for every tensor of the list, which takes three times as long as the
-# arithmetic on 32 elements. Wrapped once it gives the same bits: both ways it is rounded to the list's type.
 _ARITHMETIC = {f"{name}{end}" for name in ("add", "sub", "mul", "div") for end in ("", "_")}
 
 # torch has these two for lists, but not the one that does both.
 _BETWEEN = {"clamp": ("clamp_min", "clamp_max_"), "clamp_": ("clamp_min_", "clamp_max_")}
 
 
+def _wrapped(x: Any, first: TensorList) -> Any:
+    """Return a number, or a list of numbers, in tensors; anything else as it is.
+
+    On the CPU torch wraps a number in a tensor for every tensor of the list, which takes three times as long as the
+    arithmetic on 32 elements. Wrapped once it gives the same bits: both ways it is rounded to the list's type.
+    """
+    if isinstance(x, (float, int)):
+        return [torch.tensor(x, dtype=first.dtype)] * len(first.tensors)
+    if isinstance(x, NumberList):
+        tensors = {number: torch.tensor(number, dtype=first.dtype) for number in set(x.numbers)}
+        return [tensors[number] for number in x.numbers]
+    return x
+
+
 def _each(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> TensorList:
     count = next(len(x.tensors) for x in (*args, *kwargs.values()) if isinstance(x, TensorList))
 
     def nth(x: Any, i: int) -> Any:
-        return x.tensors[i] if isinstance(x, TensorList) else x
+        return x.tensors[i] if isinstance(x, TensorList) else x.numbers[i] if isinstance(x, NumberList) else x
 
     return TensorList(
         [func(*(nth(x, i) for x in args), **{k: nth(x, i) for k, x in kwargs.items()}) for i in range(count)]
     )
+
+
+def at_least(least: float, x: Any) -> Any:
+    """Return the larger of two numbers; of a list of numbers, a list of the larger ones."""
+    return NumberList([max(least, y) for y in x.numbers]) if isinstance(x, NumberList) else max(least, x)
+
+
+def rms(x: Tensor | TensorList, unit: float = 1.0) -> Any:
+    """Return the root of the mean square of a tensor, in this unit; of a list, of each. Without elements it is 0."""
+    if isinstance(x, TensorList):
+        norms = torch.stack(torch._foreach_norm(list(x.tensors))).tolist()
+        return NumberList([_over_root(norm, t.numel(), unit) for norm, t in zip(norms, x.tensors, strict=True)])
+    return _over_root(torch.linalg.vector_norm(x).item(), x.numel(), unit)  # x.norm() takes a long way there
+
+
+def _over_root(norm: float, count: int, unit: float) -> float:
+    root: float = max(1, count) ** 0.5
+    return norm / (root * unit)

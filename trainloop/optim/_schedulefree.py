@@ -3,10 +3,11 @@
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from trainloop.optim._base import Group, Numbers, Optimizer, check_range
 
-__all__ = ["ScheduleFree"]
+__all__ = ["ScheduleFree", "average_"]
 
 
 EVAL_MODE = "{}.step needs train mode, got eval mode: call optimizer.train() wherever you call model.train()"
@@ -84,3 +85,11 @@ class ScheduleFree(Optimizer):
     def _running(self, group: Group) -> Numbers:
         """The group's own numbers, as numbers of the step: an option that changes would be compiled anew."""
         return {name: float(group[name]) for name in ("k", "scheduled_lr", "lr_max", "weight_sum")}
+
+
+def average_(x: Tensor, z: Tensor, c: float) -> None:
+    """Change x to (1 − c)x + cz."""
+    if torch.compiler.is_compiling():
+        x.mul_(1 - c).add_(z, alpha=c)  # to compile lerp_, torch wants to know whether c is below 0.5
+    else:
+        x.lerp_(z, c)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainloop.optim._base import Group, Numbers, Optimizer, ParamsT, State, check_range, new_step
+from trainloop.optim._lists import at_least, rms
 
 __all__ = ["Adafactor"]
 
@@ -71,7 +72,6 @@ class Adafactor(Optimizer):
         [(2, 1), (1, 2)]
     """
 
-    elementwise = False
     compilable = False
 
     def __init__(
@@ -127,37 +127,29 @@ class Adafactor(Optimizer):
 
     # --8<-- [start:update]
     def update(self, θ: Tensor, g: Tensor, state: State, group: Group) -> None:
-        if θ.numel() == 0:
-            return
         η, λ, (ε1, ε2) = group["lr"], group["weight_decay"], group["eps"]
         if ε1 is None:
             ε1 = torch.finfo(θ.dtype).eps
+        share = group["new_share"]
 
-        α = max(ε2, _rms(θ)) * group["relative_step"]
+        α = at_least(ε2, rms(θ)) * group["relative_step"]
         if λ != 0:
             θ.mul_(1 - η * λ)  # θ = (1 − ηλ)θ
-        if g.dim() < 2:
-            V = state["variance"].lerp_(g * g, group["new_share"]).clone()
+        if "variance" in state:
+            V = state["variance"].lerp_(g.mul(g), share).clamp_min(ε1 * ε1)
         else:
             R, C = state["row_var"], state["col_var"]
-            R.lerp_(_mean_square(g, dim=-1), group["new_share"])
-            C.lerp_(_mean_square(g, dim=-2), group["new_share"])
+            R.lerp_(_mean_square(g, dim=-1), share)
+            C.lerp_(_mean_square(g, dim=-2), share)
             mean = R.mean(dim=-2, keepdim=True).clamp_min_(ε1)
-            V = (R * C).div_(mean)
-        u = V.clamp_min_(ε1 * ε1).rsqrt_().mul_(g)  # g / max(√V, ε₁)
-        θ.add_(u, alpha=-α / max(1.0, _rms(u, group["d"])))
+            V = R.mul(C).div_(mean).clamp_min_(ε1 * ε1)
+        u = V.rsqrt_().mul_(g)  # g / max(√V, ε₁)
+        θ.add_(u, alpha=-α / at_least(1.0, rms(u, group["d"])))
 
     # --8<-- [end:update]
 
 
 def _mean_square(g: Tensor, dim: int) -> Tensor:
     """The mean of g² along a dimension, without a tensor for g²."""
-    mean: Tensor = torch.linalg.vector_norm(g, dim=dim, keepdim=True).square_().div_(g.size(dim))
-    return mean
-
-
-def _rms(x: Tensor, unit: float = 1.0) -> float:
-    """The root of the mean square of x, in this unit."""
-    norm: float = torch.linalg.vector_norm(x).item()  # x.norm() takes a long way there
-    root: float = x.numel() ** 0.5
-    return norm / (root * unit)
+    norm: Tensor = torch.linalg.vector_norm(g, dim=dim, keepdim=True)
+    return norm.mul_(norm).div_(at_least(1, g.size(dim)))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainloop.optim._base import Group, Numbers, ParamsT, State, check_range, new_step
-from trainloop.optim._schedulefree import ScheduleFree
+from trainloop.optim._schedulefree import ScheduleFree, average_
 
 __all__ = ["ScheduleFreeAdamW"]
 
@@ -137,6 +137,6 @@ class ScheduleFreeAdamW(ScheduleFree):
             u.add_(y, alpha=λ)  # u + λy
         z.add_(u, alpha=-η)  # z = z − ηu
         y.add_(u, alpha=-group["y_step"])  # y = (1 − β₁)z + β₁x: the new z …
-        y.mul_(1 - c).add_(z, alpha=c)  # … and the new x = (1 − c)x + cz
+        average_(y, z, c)  # … and the new x = (1 − c)x + cz
 
     # --8<-- [end:update]

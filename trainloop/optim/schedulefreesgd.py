@@ -7,7 +7,7 @@ https://github.com/facebookresearch/schedule_free.
 from torch import Tensor
 
 from trainloop.optim._base import Group, ParamsT, State
-from trainloop.optim._schedulefree import ScheduleFree
+from trainloop.optim._schedulefree import ScheduleFree, average_
 
 __all__ = ["ScheduleFreeSGD"]
 
@@ -117,6 +117,6 @@ class ScheduleFreeSGD(ScheduleFree):
             y.mul_(1 - y_step * λ)
         z.add_(g, alpha=-η)  # z = z − η(g + λy)
         y.add_(g, alpha=-y_step)  # y = (1 − β)z + βx: the new z …
-        y.mul_(1 - c).add_(z, alpha=c)  # … and the new x = (1 − c)x + cz
+        average_(y, z, c)  # … and the new x = (1 − c)x + cz
 
     # --8<-- [end:update]

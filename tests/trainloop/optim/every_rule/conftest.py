@@ -51,6 +51,7 @@ DUTIES = {
     "show non-finite": "hand on a gradient that is not finite to the weights",
     "eps": "have one number for eps, if any",
     "lists": "update many small parameters in one list",
+    "every weight for itself": "let nothing but its own gradients move a weight",
     "compile": "run through torch.compile",
     "dense only": "refuse sparse gradients",
 }
@@ -200,7 +201,8 @@ class Rule:
 # --- The table --------------------------------------------------------------------------------------
 
 NO_MOMENTUM = {"momentum": "it has none"}
-NOT_ELEMENTWISE = {"lists": "its update looks at a tensor as a whole"}
+MIXES = {"every weight for itself": "its update looks at a tensor as a whole"}
+NOT_ELEMENTWISE = {**MIXES, "lists": "its update looks at a tensor as a whole"}
 STATELESS = {"state": "without momentum there is none"}
 SIGNS = {"show non-finite": "of a gradient, only the sign matters"}
 ADAMS_STATE = "the same options, and the same state"
@@ -287,7 +289,7 @@ TABLE = [
         takes="but empty",  # test_adafactor.py: torch's divides by zero
         lacks={
             **NO_MOMENTUM,
-            **NOT_ELEMENTWISE,
+            **MIXES,
             "compile": "each step reads two norms per parameter",
             "eps": "it has a pair: test_adafactor.py",
         },
