@@ -34,7 +34,7 @@ def kind(request: Request) -> str:
 
 # Each figure loads when it comes near the screen, so the page is scrolled as a reader would, screen by screen.
 SCROLL = """async () => {
-  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight / 2) {
+  for (let y = 0; y < document.documentElement.scrollHeight; y += innerHeight) {
     scrollTo({ top: y, behavior: "instant" });
     await new Promise((resolve) => setTimeout(resolve, 30));
   }

@@ -6,7 +6,16 @@ import pytest
 import torch
 
 import trainloop.optim
-from benchmarks.optimizers import RECORDS, RULES, USED_ROWS, WORKLOADS, parameters, workloads
+from benchmarks.optimizers import (
+    RECORDS,
+    RULES,
+    USED_ROWS,
+    WORKLOADS,
+    fresh_processes,
+    measure,
+    parameters,
+    workloads,
+)
 from courseware import ROOT
 from courseware.example import load
 
@@ -70,3 +79,29 @@ def test_a_changed_source_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(SPEED, "RECORDED", tmp_path)
     assert "trainloop/optim/adam.py" in SPEED.read("cpu")["card"]["changed"]
     assert SPEED.read("cuda") is None  # nobody has recorded one there: the page says so
+
+
+def test_a_rule_is_measured_in_both_orders(monkeypatch):
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "TORCHINDUCTOR_COMPILE_THREADS"):
+        monkeypatch.setenv(name, "")  # what is set for the new processes is forgotten after this test
+    orders = []
+    with fresh_processes() as fresh:
+        submit = fresh.submit
+        monkeypatch.setattr(fresh, "submit", lambda *task: orders.append(task) or submit(*task))
+        row = measure(fresh, "SGD", "small", "cpu", seconds=0.05, compiled=False)
+    assert [reverse for *_, reverse in orders] == [False, True]
+    assert row["tensors"] == 200 and row["rounds"] >= 6
+    assert row["ms"].keys() == {"trainloop", "torch loop", "torch foreach", "torch fused"}
+    assert all(ms > 0 for ms in row["ms"].values())
+
+
+def test_what_the_page_says_of_the_aims_follows_from_its_table(results):
+    ratios = {
+        name: [line["compiled_over_fused"] for line in part["torch"] if line["compiled_over_fused"]]
+        for name, part in results["tables"].items()
+    }
+    assert len(ratios["resnet18"]) == len(ratios["mlp"]) == 4  # SGD, Adagrad, Adam and AdamW have fused kernels
+    aims = results["summary"]["aims_met"]
+    assert aims["met"] == sum(x <= 1.0 for x in ratios["resnet18"]) + sum(x <= 1.1 for x in ratios["mlp"])
+    assert aims["pairs"] == 8 and aims["met"] <= aims["close"] <= 8
+    assert aims["both"] == (aims["met"] == 8)
