@@ -416,7 +416,7 @@ def main() -> None:
     parser.add_argument("--rules", type=lambda text: text.split(","), default=list(RULES))
     parser.add_argument("--workloads", type=lambda text: text.split(","), default=list(WORKLOADS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seconds", type=float, default=1.5, help="for each contender (default 1.5)")
+    parser.add_argument("--seconds", type=float, default=0.6, help="for each contender (default 0.6)")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="leave compiled steps out")
     parser.add_argument("--record", action="store_true", help="write the numbers for the site")
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 
     python examples/optimizer-speed/speed.py
 
-Reads what `make bench-optim` recorded, a quarter of an hour of timing that no build repeats, and
+Reads what `make bench-optim` recorded, twenty minutes of timing that no build repeats, and
 says which sources have changed since. Takes a second.
 """
 
