@@ -9,8 +9,8 @@ all of them alike; of their steps, the median counts. Gradients are fixed random
 costs the same whatever they are. Nothing but `step()` is timed. The step of an optimizer that
 works in cycles (SOAP renews its basis every tenth step) is the mean over a whole cycle.
 
-Where a tensor happens to lie in memory can make a step 10 % slower, and the contender whose tensors are made first
-is the slow one. Each rule and workload is therefore measured twice, each time in a new process, the second
+Where a tensor happens to lie in memory changes the time of a step, and the contender whose tensors are made first
+is often the slow one. Each rule and workload is therefore measured twice, each time in a new process, the second
 time in reverse order; the numbers are the means of both.
 
 The peers are optional: `pip install -e ".[bench]"` brings them, and a library that is missing is left out.
@@ -106,6 +106,7 @@ class Rule:
     peers: dict[str, Callable[[Any, Params], torch.optim.Optimizer]] = field(default_factory=dict)
     cycle: int = 1  # steps after which the work repeats
     matrices: bool = False  # takes matrices alone: filters are flattened, vectors left out
+    columns: bool = False  # vectors are handed over as matrices of one column
     sparse: bool = False  # takes sparse gradients alone: it has a workload of its own
     make: Make | None = None  # ours, where it takes more than parameters and options
 
@@ -123,7 +124,7 @@ def _closure(params: Params) -> Callable[[], Tensor]:
 
 def _lookahead(params: Params) -> torch.optim.Optimizer:
     made: Any = trainloop.optim
-    return made.Lookahead(made.SGD(params, lr=LR, momentum=0.9))
+    return made.Lookahead(made.SGD(params, lr=LR, momentum=0.9), k=5)
 
 
 RULES = {
@@ -155,6 +156,7 @@ RULES = {
             "pytorch_optimizer": lambda lib, params: lib.LARS(params, lr=LR, weight_decay=0.01, momentum=0.9),
             "timm": lambda lib, params: lib.optim.Lars(params, lr=LR, weight_decay=0.01, momentum=0.9),
         },
+        columns=True,  # pytorch_optimizer computes no ratio for vectors
     ),
     "Lion": Rule(
         {"weight_decay": 0.01},
@@ -168,10 +170,10 @@ RULES = {
     "Lookahead": Rule(
         {},
         {
-            "pytorch_optimizer": lambda lib, params: lib.Lookahead(torch.optim.SGD(params, lr=LR, momentum=0.9), k=6),
-            "timm": lambda lib, params: lib.optim.Lookahead(torch.optim.SGD(params, lr=LR, momentum=0.9), k=6),
+            "pytorch_optimizer": lambda lib, params: lib.Lookahead(torch.optim.SGD(params, lr=LR, momentum=0.9), k=5),
+            "timm": lambda lib, params: lib.optim.Lookahead(torch.optim.SGD(params, lr=LR, momentum=0.9), k=5),
         },
-        cycle=6,
+        cycle=5,
         make=_lookahead,
     ),
     "ScheduleFreeSGD": Rule({}, {"pytorch_optimizer": lambda lib, params: lib.ScheduleFreeSGD(params, lr=LR)}),
@@ -263,9 +265,9 @@ def nbytes(x: Any) -> int:
 def fresh_processes() -> ProcessPoolExecutor:
     """Return what runs each task in a process of its own: where the system can, a copy of one with all imports done."""
     # Memory that a step frees is kept for the next one. Else glibc gives some of it back, and a step that then needs
-    # it again takes up to four times as long: whose steps these are depends on what the process did before.
+    # it again takes much longer: whose steps these are depends on what the process did before.
     os.environ.update(MALLOC_MMAP_THRESHOLD_=str(1 << 25), MALLOC_TRIM_THRESHOLD_=str(1 << 36))
-    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # its helpers would still be starting while steps are timed
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # the compiler's helpers would start while steps are timed
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
@@ -288,10 +290,13 @@ def measure(
         compiled: whether ours is measured compiled, too.
     """
     task = name, workload, device, seconds / 2, compiled
-    row, back = (fresh.submit(measure_once, *task, reverse).result() for reverse in (False, True))
-    row["rounds"] += back["rounds"]
-    row["ms"] = {label: (ms + back["ms"][label]) / 2 for label, ms in row["ms"].items()}
-    return row
+    first, last = (fresh.submit(measure_once, *task, reverse).result() for reverse in (False, True))
+    return {
+        **first,
+        "rounds": first["rounds"] + last["rounds"],
+        "ms": {label: (ms + last["ms"][label]) / 2 for label, ms in first["ms"].items()},
+        "made_first_over_last": first["ms"]["trainloop"] / last["ms"]["trainloop"],
+    }
 
 
 def measure_once(
@@ -303,6 +308,8 @@ def measure_once(
     shapes = WORKLOADS[workload]()
     if rule.matrices:
         shapes = [(shape[0], int(torch.Size(shape[1:]).numel())) for shape in shapes if len(shape) > 1]
+    if rule.columns:
+        shapes = [shape if len(shape) > 1 else (*shape, 1) for shape in shapes]
     steps: dict[str, Callable[[], None]] = {}
     state: dict[str, float] = {}
     compile_seconds = None

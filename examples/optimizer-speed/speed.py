@@ -7,6 +7,7 @@ says which sources have changed since. Takes a second.
 """
 
 import json
+import statistics
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -83,13 +84,11 @@ def summary(found, rows):
     ]
     slowest = max(torchs, key=lambda line: line["plain"])
     seconds = [row["compile_seconds"] for row in rows if row["compile_seconds"] is not None]
-    over_fused, of_aim = {}, {}
+    over_fused, of_aim = {}, []
     for name, aim in AIMS.items():
         ratios = [line["compiled_over_fused"] for line in found[name]["torch"] if line["compiled_over_fused"]]
         over_fused[name] = {"least": min(ratios), "most": max(ratios)}
-        of_aim[name] = [ratio / aim for ratio in ratios]
-    every = [max(ratios) <= 1 for ratios in of_aim.values()]
-    together = [ratio for ratios in of_aim.values() for ratio in ratios]
+        of_aim += [ratio / aim for ratio in ratios]
     plain = [line["plain"] for line in torchs]
     compiled = [line["compiled"] for line in torchs if line["compiled"] is not None]
     return {
@@ -105,12 +104,12 @@ def summary(found, rows):
             "ratio": slowest["plain"],
         },
         "compiled_over_fused": over_fused,
+        "made_first": statistics.quantiles(row["made_first_over_last"] for row in rows),
         "aims_met": {
-            "both": all(every),
-            "neither": not any(every),
-            "pairs": len(together),
-            "met": sum(ratio <= 1 for ratio in together),
-            "close": sum(ratio <= 1.1 for ratio in together),
+            "both": max(of_aim) <= 1,
+            "pairs": len(of_aim),
+            "met": sum(ratio <= 1 for ratio in of_aim),
+            "close": sum(ratio <= 1.1 for ratio in of_aim),
         },
         "peer_pairs": len(peers),
         "peers_slower": sum(peer["ratio"] >= 1.0 for peer in peers),

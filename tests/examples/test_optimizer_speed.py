@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import trainloop.optim
+from benchmarks import optimizers
 from benchmarks.optimizers import (
     RECORDS,
     RULES,
@@ -87,12 +88,38 @@ def test_a_rule_is_measured_in_both_orders(monkeypatch):
     orders = []
     with fresh_processes() as fresh:
         submit = fresh.submit
-        monkeypatch.setattr(fresh, "submit", lambda *task: orders.append(task) or submit(*task))
+        done = []
+
+        def noting(*task):
+            orders.append(task)
+            done.append(submit(*task))
+            return done[-1]
+
+        monkeypatch.setattr(fresh, "submit", noting)
         row = measure(fresh, "SGD", "small", "cpu", seconds=0.05, compiled=False)
     assert [reverse for *_, reverse in orders] == [False, True]
     assert row["tensors"] == 200 and row["rounds"] >= 6
     assert row["ms"].keys() == {"trainloop", "torch loop", "torch foreach", "torch fused"}
     assert all(ms > 0 for ms in row["ms"].values())
+    first, last = (task.result()["ms"]["trainloop"] for task in done)
+    assert row["ms"]["trainloop"] == pytest.approx((first + last) / 2)
+    assert row["made_first_over_last"] == pytest.approx(first / last)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_second_time_the_last_is_made_first(monkeypatch, reverse):
+    made = []
+
+    def contenders(*_):
+        def make(label):
+            return lambda params: made.append(label) or torch.optim.SGD(params)
+
+        return {label: make(label) for label in ("trainloop", "torch loop", "torch fused")}
+
+    monkeypatch.setattr(optimizers, "contenders", contenders)
+    optimizers.measure_once("SGD", "small", "cpu", 0.01, False, reverse)
+    order = ["trainloop", "torch loop", "torch fused"]
+    assert made == (order[::-1] if reverse else order)
 
 
 def test_what_the_page_says_of_the_aims_follows_from_its_table(results):

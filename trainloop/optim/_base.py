@@ -47,7 +47,7 @@ class Optimizer(torch.optim.Optimizer):
     supports_sparse: ClassVar[bool] = False
     """Whether `update` takes a sparse gradient, such as `nn.Embedding(sparse=True)` makes."""
 
-    elementwise: ClassVar[bool] = True
+    takes_lists: ClassVar[bool] = True
     """Whether `update` treats all parameters alike, without an `if` on a shape or a value. Then it takes many of
     them at once, in a `TensorList`."""
 
@@ -167,7 +167,7 @@ class Optimizer(torch.optim.Optimizer):
 
         if self._rosters is None:
             self._rosters = {}
-        bands = self._rosters.setdefault(i, Roster()).sort(params, grads, states, counts, self.elementwise)
+        bands = self._rosters.setdefault(i, Roster()).sort(params, grads, states, counts, self.takes_lists)
         for listed, band in bands:
             read = zip(counters, counts[band[0]], strict=True)
             numbers = self.at_step({name: count for name, count in read if count is not None}, group)

@@ -7,10 +7,11 @@ from array import array
 from collections.abc import Callable
 from operator import is_
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from trainloop.optim._jobs import PLAIN, Group, Job, State
 
@@ -22,6 +23,7 @@ MOST_PROGRAMS = 8
 Update = Callable[[Tensor, Tensor, State, Group], None]
 Made = list[dict[str, list[Tensor]]]
 Step = Callable[[list[Tensor], list[Tensor], list[Tensor], Tensor], Made]
+Program = Callable[[list[Tensor]], Any]
 Layout = list[tuple[list[int], torch.dtype, torch.device, list[str], Group, list[str]]]
 """Of each job: which parameters, of which type, where; the names of their state entries, the options, the names of
 the numbers."""
@@ -35,7 +37,7 @@ class Programs:
     """Compiles steps, and runs them.
 
     What is fixed in a program – the options, the number of tensors – is what its layout tells apart. What changes
-    from step to step goes in as tensors: the weights, gradients and states in one list, the numbers in one vector.
+    from step to step goes in as tensors: lists of the weights, gradients and states, and a vector of the numbers.
     A number that was handed over as a number would become a part of the program.
     """
 
@@ -108,40 +110,40 @@ def _step(update: Update, layout: Layout) -> Step:
 class _Program:
     """A step, compiled, and the short way to it.
 
-    `torch.compile` checks at every call that what it compiled still fits: with a few parameters, that takes as
-    long as their update. This class keeps what the latest call was like. A call like it goes straight to the program
-    that the backend returned then; any other goes through `torch.compile`, which compiles anew if it must.
+    `torch.compile` checks at every call that what it compiled still fits, and prepares what autograd and aliases might
+    need: with a few parameters, that takes as long as their update. This class keeps what the latest call was like. A
+    call like it goes straight to what inductor compiled; any other goes through `torch.compile`, which compiles
+    anew if it must. With another backend, a mode or options, all calls do.
     """
 
     def __init__(self, step: Step, count: int, settings: dict[str, Any]) -> None:
-        if not settings.keys() & {"mode", "options"}:  # which torch.compile alone knows how to hand on
-            settings = {**settings, "backend": self._noting(settings.get("backend", "inductor"))}
+        if settings.get("backend") in (None, "inductor") and not settings.keys() & {"mode", "options"}:
+            settings = {**settings, "backend": self._inductor}
         self.step: Step = torch.compile(step, **{"fullgraph": True, "dynamic": False, **settings})
         self.capturing = torch._dynamo.config.patch(capture_scalar_outputs=True)  # or `item` would end a program
         self.memory = array("d", [0.0] * max(count, 1))
         self.numbers = torch.frombuffer(self.memory, dtype=torch.float64)  # writing there is ten times faster
-        self.inputs: list[Tensor] = []
-        self.ran: tuple[Callable[..., Any], list[int]] | None = None
-        self.latest: tuple[list[Tensor], list[Any], Made] | None = None
+        self.ran: tuple[Program, list[int]] | None = None
+        self.latest: tuple[list[Tensor], list[Any], Program, list[int], Made] | None = None
 
-    def _noting(self, backend: str | Callable[..., Any]) -> Callable[..., Any]:
-        """Return the backend, made to note which of its programs runs, and where the program's inputs come from."""
-        compile_graph = torch._dynamo.lookup_backend(backend)
+    def _inductor(self, graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
+        """Compile as the backend `"inductor"` does, but note which program runs, and on which tensors."""
+        from torch._inductor.compile_fx import compile_fx, compile_fx_inner  # takes a second
 
-        def noting(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
-            program: Callable[..., Any] = compile_graph(graph, inputs)
-            places = {id(x): i for i, x in enumerate(self.inputs)}
-            order = [places.get(id(x), -1) for x in inputs]
-            if -1 in order:  # one that the rule brought along
-                return program
+        def noting(graph: torch.fx.GraphModule, inputs: list[Tensor], **settings: Any) -> Any:
+            code = cast(Any, compile_fx_inner(graph, inputs, **settings))
 
-            def noted(*inputs: Tensor) -> Any:
-                self.ran = program, order
-                return program(*inputs)
+            def noted(inputs: list[Tensor]) -> Any:
+                ids = list(map(id, inputs))
+                made = code(inputs)  # which empties the list
+                self.ran = None if made else (code.current_callable, ids)
+                return made
 
+            noted._boxed_call = True  # type: ignore[attr-defined]  # it takes its inputs in a list
             return noted
 
-        return noting
+        with torch._functorch.config.patch(enable_autograd_cache=False):  # which would not ask `noting` again
+            return compile_fx(graph, inputs, inner_compile=noting)  # type: ignore[return-value]
 
     def __call__(self, params: list[Tensor], grads: list[Tensor], states: list[Tensor], numbers: list[float]) -> Made:
         """Run the step: on the parameters, their gradients, their states, and with these numbers of the step."""
@@ -149,21 +151,25 @@ class _Program:
             self.memory[i] = x
         kept = [*params, *states]
         looks = _looks(params, grads)
-        if self.latest is not None and self.ran is not None:
-            before, looked, nothing = self.latest
+        if self.latest is not None:
+            before, looked, program, order, nothing = self.latest
             if looks == looked and len(kept) == len(before) and all(map(is_, kept, before)):
-                program, order = self.ran
                 inputs = [*kept, *grads, self.numbers]
-                program(*[inputs[i] for i in order])
+                increment_version(kept)  # autograd cannot see a program write
+                program([inputs[i] for i in order])
                 return nothing
 
         self.ran = None
-        self.inputs = [*kept, *grads, self.numbers]
         with self.capturing:
             made = self.step(params, grads, states, self.numbers)
-        self.inputs = []
-        plain = PLAIN.issuperset(map(type, kept)) and len(set(map(id, grads))) == len(grads)
-        self.latest = (kept, looks, made) if plain and not any(made) else None
+        self.latest = None
+        inputs = [*kept, *grads, self.numbers]
+        places = {id(x): i for i, x in enumerate(inputs)}
+        plain = PLAIN.issuperset(map(type, inputs)) and len(places) == len(inputs)
+        if self.ran is not None and plain and not any(made) and not _autocast():
+            program, ids = self.ran
+            if places.keys() >= set(ids):  # else there is one that the rule brought along
+                self.latest = (kept, looks, program, [places[i] for i in ids], made)
         return made
 
 
@@ -174,11 +180,14 @@ def _looks(params: list[Tensor], grads: list[Tensor]) -> list[Any]:
     """
     return [
         torch.get_num_threads(),
-        torch.is_autocast_enabled("cpu"),
-        torch.is_autocast_enabled("cuda"),
+        _autocast(),
         PLAIN.issuperset(map(type, grads)),
         [g.dtype for g in grads],
         list(map(Tensor.size, params)),  # and so of their gradients
         list(map(Tensor.stride, params)),
         list(map(Tensor.stride, grads)),
     ]
+
+
+def _autocast() -> bool:
+    return torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")

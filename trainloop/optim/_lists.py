@@ -90,7 +90,7 @@ class TensorList:
         return _apply("neg", self, (), {})  # type: ignore[no-any-return]
 
     def __bool__(self) -> bool:
-        raise TypeError("a TensorList is neither true nor false: a rule with such an `if` sets `elementwise = False`")
+        raise TypeError("a TensorList is neither true nor false: a rule with such an `if` sets `takes_lists = False`")
 
 
 _SINGLE = {"item", "tolist", "shape", "ndim", "dim", "numel", "device", "T", "mT"}

@@ -65,7 +65,7 @@ class Adam8bit(Adam):
         (torch.uint8, 16)
     """
 
-    elementwise = False  # the blocks depend on where an element stands
+    takes_lists = False  # the blocks depend on where an element stands
     optional = Adam.optional | {"block_size", "min_8bit_size"}  # Adam's state lacks them
 
     def __init__(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainloop.optim._base import Group, Numbers, Optimizer, ParamsT, State, check_range, new_step
-from trainloop.optim._trust import ratio
+from trainloop.optim._trust import trust_ratio
 
 __all__ = ["LAMB"]
 
@@ -104,25 +104,22 @@ class LAMB(Optimizer):
     # --8<-- [start:update]
     def at_step(self, counters: Numbers, group: Group) -> Numbers:
         t, (β1, β2) = counters["step"], group["betas"]
-        c1, c2 = 1 - β1**t, 1 - β2**t
-        # m̂ / (√v̂ + ε) = m / (√v · c₁/√c₂ + c₁ε)
-        scale, offset = c1 / c2**0.5, c1 * group["eps"]
-        return {"root_scale": scale, "root_offset": offset}
+        c1, root2 = 1 - β1**t, (1 - β2**t) ** 0.5
+        # m̂ / (√v̂ + ε) = k · m / (√v + ε√c₂), with k = √c₂ / c₁: one pass less over the weights
+        return {"k": root2 / c1, "offset": group["eps"] * root2}
 
     def update(self, θ: Tensor, g: Tensor, state: State, group: Group) -> None:
-        η, λ = group["lr"], group["weight_decay"]
+        η, λ, k = group["lr"], group["weight_decay"], group["k"]
         β1, β2 = group["betas"]
         m, v = state["exp_avg"], state["exp_avg_sq"]
 
         m.lerp_(g, 1 - β1)  # m = β₁m + (1 − β₁)g
         v.mul_(β2).addcmul_(g, g, value=1 - β2)  # v = β₂v + (1 − β₂)g²
-        root = v.sqrt().mul_(group["root_scale"])
-        root.add_(group["root_offset"])
-        u = root.reciprocal_().mul_(m)  # m̂ / (√v̂ + ε)
+        root = v.sqrt().add_(group["offset"])
+        u = torch.div(m, root, out=root)  # u / k, with u = m̂ / (√v̂ + ε)
         if λ != 0:
-            u.add_(θ, alpha=λ)  # u + λθ
-        if group["adapt"]:
-            u.mul_(ratio(θ.norm(), u.norm()))  # ru
+            u.add_(θ, alpha=λ / k)  # (u + λθ) / k
+        u.mul_(trust_ratio(θ, u, otherwise=k) if group["adapt"] else k)  # ru
         θ.add_(u, alpha=-η)  # θ = θ − ηru
 
     # --8<-- [end:update]

@@ -8,7 +8,7 @@ https://arxiv.org/abs/2102.06356, reach its large-batch results with tuned Neste
 from torch import Tensor
 
 from trainloop.optim._base import Group, Optimizer, ParamsT, State, check_range
-from trainloop.optim._trust import ratio
+from trainloop.optim._trust import trust_ratio
 
 __all__ = ["LARS"]
 
@@ -110,7 +110,7 @@ class LARS(Optimizer):
 
         u = g.add(θ, alpha=λ) if λ != 0 else g.clone()  # g + λθ
         if group["adapt"]:
-            u.mul_(ratio(θ.norm(), g.norm(), τ, λ))  # r = τ‖θ‖ / (‖g‖ + λ‖θ‖)
+            u.mul_(trust_ratio(θ, g, τ, λ))  # r = τ‖θ‖ / (‖g‖ + λ‖θ‖)
         if μ != 0:
             b = state.get("momentum_buffer")
             if b is None:

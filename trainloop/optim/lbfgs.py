@@ -80,7 +80,7 @@ class LBFGS(Optimizer):
         (3, [True, True])
     """
 
-    elementwise = False
+    takes_lists = False
     compilable = False
 
     def __init__(

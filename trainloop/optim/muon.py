@@ -79,7 +79,7 @@ class Muon(Optimizer):
         [-0.7, -0.7]
     """
 
-    elementwise = False
+    takes_lists = False
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class Muon(Optimizer):
         Q = newton_schulz(B, abc, k, group["eps"])
         r = _ratio(θ.shape, group["adjust_lr_fn"])
         θ.mul_(1 - η * λ)  # θ = (1 − ηλ)θ
-        θ.add_(Q.to(θ.dtype), alpha=-η * r)  # θ = θ − ηrQ
+        θ.add_(Q, alpha=-η * r)  # θ = θ − ηrQ
 
     # --8<-- [end:update]
 
@@ -179,7 +179,7 @@ def newton_schulz(
     a, b, c = coefficients
     wide = B.size(0) <= B.size(1)
     X = B.bfloat16() if wide else B.bfloat16().T  # A is then smaller
-    X = X / X.norm().clamp(min=eps)  # no singular value above 1
+    X = X / torch.linalg.vector_norm(X).clamp(min=eps)  # no singular value above 1
     for _ in range(steps):
         A = X @ X.T
         A = torch.addmm(A, A, A, beta=b, alpha=c)  # bA + cA²

@@ -79,7 +79,7 @@ class SOAP(Optimizer):
         0.1
     """
 
-    elementwise = False
+    takes_lists = False
 
     def __init__(
         self,

@@ -62,7 +62,7 @@ class SparseAdam(Optimizer):
     """
 
     supports_sparse = True
-    elementwise = False
+    takes_lists = False
     compilable = False
 
     def __init__(

@@ -119,12 +119,11 @@ def slow_calls(monkeypatch):
     return calls
 
 
-@pytest.mark.parametrize("backend", ["eager", "inductor"])
-def test_from_the_third_step_on_the_program_is_called_directly(slow_calls, backend):
+def test_from_the_third_step_on_the_program_is_called_directly(slow_calls):
     # The first step is not compiled, the second compiles.
     params = images(), images()
     ours, plain = Adam(params[0], lr=0.01), Adam(params[1], lr=0.01)
-    ours.compile(backend=backend)
+    ours.compile()
     schedulers = [torch.optim.lr_scheduler.ExponentialLR(o, 0.9) for o in (ours, plain)]
     for _ in range(10):
         train((ours, plain), params, 1)
@@ -169,7 +168,7 @@ def test_what_changes_goes_through_torch_compile_again(slow_calls, change):
     # And once it has, the short way is open again.
     params = images(), images()
     ours, plain = Adam(params[0], lr=0.01), Adam(params[1], lr=0.01)
-    ours.compile(backend="eager")
+    ours.compile()
     train((ours, plain), params, 10, change)
     assert 1 < len(slow_calls) <= 3
     for p, q in zip(*params, strict=True):
@@ -177,11 +176,46 @@ def test_what_changes_goes_through_torch_compile_again(slow_calls, change):
         assert p.dtype == q.dtype and p.stride() == q.stride()
 
 
+def test_other_threads_and_autocast_are_noticed(slow_calls):
+    params = images(), images()
+    ours, plain = Adam(params[0], lr=0.01), Adam(params[1], lr=0.01)
+    ours.compile()
+    train((ours, plain), params, 4)
+    assert len(slow_calls) == 1
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        train((ours, plain), params, 2)
+    finally:
+        torch.set_num_threads(threads)
+    assert len(slow_calls) == 2
+    with torch.autocast("cpu"):
+        train((ours, plain), params, 2)
+    assert len(slow_calls) == 4
+
+
+def test_a_step_between_forward_and_backward_is_an_error_compiled_too(slow_calls):
+    # The program writes to memory itself: the weights' versions tell autograd that they are not what they were.
+    net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 1))
+    optimizer = SGD(net.parameters(), lr=0.1)
+    optimizer.compile()
+    for _ in range(4):
+        optimizer.zero_grad()
+        net(torch.ones(2, 3)).sum().backward()
+        optimizer.step()
+    assert len(slow_calls) == 1
+    loss = net(torch.ones(2, 3)).sum()
+    optimizer.step()
+    assert len(slow_calls) == 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
 def test_one_gradient_for_two_parameters_is_not_taken_for_two(slow_calls):
     # torch.compile makes one input of them: a program that later steps, with two gradients, must not run.
     params = [torch.ones(3, requires_grad=True) for _ in range(2)]
     ours = SGD(params, lr=1.0)
-    ours.compile(backend="eager")
+    ours.compile()
     shared = torch.ones(3)
     for own in (False, True, True, False):
         for i, p in enumerate(params):
@@ -190,8 +224,10 @@ def test_one_gradient_for_two_parameters_is_not_taken_for_two(slow_calls):
     assert [p[0].item() for p in params] == [1 - 1 - 0 - 0 - 1, 1 - 1 - 1 - 1 - 1]
 
 
-@pytest.mark.parametrize("settings", [{"mode": "default"}, {"options": {"epilogue_fusion": False}}])
-def test_a_mode_and_options_are_torch_compiles_own(slow_calls, settings):
+@pytest.mark.parametrize(
+    "settings", [{"backend": "eager"}, {"mode": "default"}, {"options": {"epilogue_fusion": False}}]
+)
+def test_a_backend_a_mode_and_options_are_torch_compiles_own(slow_calls, settings):
     params = images(), images()
     ours, plain = Adam(params[0], lr=0.01), Adam(params[1], lr=0.01)
     ours.compile(**settings)

@@ -103,4 +103,4 @@ def test_lists_and_single_parameters_agree(rule, dtype, clone_params, run, asser
 
 @pytest.mark.lacking("lists")
 def test_rules_that_take_no_lists_say_so(rule):
-    assert not getattr(rule.ours, "elementwise", False)
+    assert not getattr(rule.ours, "takes_lists", False)
