@@ -30,6 +30,7 @@ import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -48,6 +49,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "examples" / "optimizer-speed" / "recorded"
 LR = 1e-4
 WARM_UP = 3
+LEAST_ROUNDS = 10  # however long a step takes: a median of fewer says little
 
 Params = list[nn.Parameter]
 Make = Callable[[Params], torch.optim.Optimizer]
@@ -262,8 +264,13 @@ def nbytes(x: Any) -> int:
     return 0
 
 
-def fresh_processes() -> ProcessPoolExecutor:
-    """Return what runs each task in a process of its own: where the system can, a copy of one with all imports done."""
+def fresh_processes(cache: str) -> ProcessPoolExecutor:
+    """Return what runs each task in a process of its own: where the system can, a copy of one with all imports done.
+
+    Args:
+        cache: an empty folder for what the compiler keeps, or programs of an earlier run would compile in no time.
+    """
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
     # Memory that a step frees is kept for the next one. Else glibc gives some of it back, and a step that then needs
     # it again takes much longer: whose steps these are depends on what the process did before.
     os.environ.update(MALLOC_MMAP_THRESHOLD_=str(1 << 25), MALLOC_TRIM_THRESHOLD_=str(1 << 36))
@@ -339,7 +346,7 @@ def measure_once(
     gc.collect()
     gc.disable()
     end = time.perf_counter() + seconds * len(steps)
-    while time.perf_counter() < end or len(times["trainloop"]) < 3:
+    while time.perf_counter() < end or len(times["trainloop"]) < LEAST_ROUNDS:
         for label, step in steps.items():
             times[label].append(timed(step))
     gc.enable()
@@ -433,7 +440,7 @@ def main() -> None:
 
     card = run_card(options.device)
     rows = []
-    with fresh_processes() as fresh:
+    with tempfile.TemporaryDirectory() as cache, fresh_processes(cache) as fresh:
         for name in options.rules:
             for workload in [known for known in workloads(RULES[name]) if known in options.workloads]:
                 compiled = options.compiled and workload in COMPILED

@@ -167,7 +167,8 @@ class Optimizer(torch.optim.Optimizer):
 
         if self._rosters is None:
             self._rosters = {}
-        bands = self._rosters.setdefault(i, Roster()).sort(params, grads, states, counts, self.takes_lists)
+        lists = self.takes_lists and self._compiled is None  # a program is the same either way
+        bands = self._rosters.setdefault(i, Roster()).sort(params, grads, states, counts, lists)
         for listed, band in bands:
             read = zip(counters, counts[band[0]], strict=True)
             numbers = self.at_step({name: count for name, count in read if count is not None}, group)

@@ -128,7 +128,8 @@ class _Program:
 
     def _inductor(self, graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
         """Compile as the backend `"inductor"` does, but note which program runs, and on which tensors."""
-        from torch._inductor.compile_fx import compile_fx, compile_fx_inner  # takes a second
+        from torch._inductor import config  # takes a second
+        from torch._inductor.compile_fx import compile_fx, compile_fx_inner
 
         def noting(graph: torch.fx.GraphModule, inputs: list[Tensor], **settings: Any) -> Any:
             code = cast(Any, compile_fx_inner(graph, inputs, **settings))
@@ -142,7 +143,8 @@ class _Program:
             noted._boxed_call = True  # type: ignore[attr-defined]  # it takes its inputs in a list
             return noted
 
-        with torch._functorch.config.patch(enable_autograd_cache=False):  # which would not ask `noting` again
+        # A program out of autograd's cache would not ask `noting`. And sizes are compared before each call.
+        with torch._functorch.config.patch(enable_autograd_cache=False), config.patch(size_asserts=False):
             return compile_fx(graph, inputs, inner_compile=noting)  # type: ignore[return-value]
 
     def __call__(self, params: list[Tensor], grads: list[Tensor], states: list[Tensor], numbers: list[float]) -> Made:

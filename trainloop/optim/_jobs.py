@@ -91,6 +91,7 @@ class Roster:
             lists: whether the rule takes a list.
         """
         seen = (
+            [lists],
             list(map(id, params)),
             list(map(attrgetter("dtype"), params)),
             list(map(Tensor.get_device, params)),

@@ -151,9 +151,10 @@ class Lookahead(torch.optim.Optimizer):
             What the inner optimizer returned: the loss, if there is a closure.
         """
         params = [p for group in self.param_groups for p in group["params"]]
-        for θ in params:
-            if θ not in self.slow:
-                self.slow[θ] = self.init_slow(θ)
+        if self.steps == 0 or len(self.slow) < len(params):  # looking at each takes time
+            for θ in params:
+                if θ not in self.slow:
+                    self.slow[θ] = self.init_slow(θ)
         loss = self.optimizer.step(closure)
         self.steps += 1
         if self.steps == self.k:
