@@ -42,7 +42,7 @@ test: $(INSTALLED)
 	-$(BIN)/python -m courseware.browser
 	$(BIN)/python -m pytest --numprocesses=auto --cov=trainloop tests/trainloop
 	$(BIN)/python -m courseware build
-	COURSEWARE_WAIT=300 $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --no-loadscope-reorder --durations=30 --ignore=tests/trainloop
+	COURSEWARE_WAIT=300 $(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup --durations=30 --ignore=tests/trainloop
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
