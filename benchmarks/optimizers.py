@@ -273,7 +273,7 @@ def fresh_processes(cache: str) -> ProcessPoolExecutor:
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
     # Memory that a step frees is kept for the next one. Else glibc gives some of it back, and a step that then needs
     # it again takes much longer: whose steps these are depends on what the process did before.
-    os.environ.update(MALLOC_MMAP_THRESHOLD_=str(1 << 25), MALLOC_TRIM_THRESHOLD_=str(1 << 36))
+    os.environ.update(MALLOC_MMAP_MAX_="0", MALLOC_TRIM_THRESHOLD_=str(1 << 36))
     os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # the compiler's helpers would start while steps are timed
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)

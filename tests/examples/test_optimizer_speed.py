@@ -83,7 +83,7 @@ def test_a_changed_source_is_named(tmp_path, monkeypatch):
 
 
 def test_a_rule_is_measured_in_both_orders(monkeypatch, tmp_path):
-    settings = "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "TORCHINDUCTOR_COMPILE_THREADS"
+    settings = "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "TORCHINDUCTOR_COMPILE_THREADS"
     for name in (*settings, "TORCHINDUCTOR_CACHE_DIR"):
         monkeypatch.setenv(name, "")  # what is set for the new processes is forgotten after this test
     orders = []
