@@ -104,6 +104,7 @@ def summary(found, rows):
             "ratio": slowest["plain"],
         },
         "compiled_over_fused": over_fused,
+        "rounds": min(row["rounds"] for row in rows),
         "made_first": statistics.quantiles(row["made_first_over_last"] for row in rows),
         "aims_met": {
             "both": max(of_aim) <= 1,
