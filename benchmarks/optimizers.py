@@ -10,8 +10,8 @@ costs the same whatever they are. Nothing but `step()` is timed. The step of an 
 works in cycles (SOAP renews its basis every tenth step) is the mean over a whole cycle.
 
 Where a tensor happens to lie in memory changes the time of a step, and the contender whose tensors are made first
-is often the slow one. Each rule and workload is therefore measured twice, each time in a new process, the second
-time in reverse order; the numbers are the means of both.
+is often the slow one. Each rule and workload is therefore measured four times, each time in a new process, every
+second time in reverse order; the numbers are the means of all four.
 
 The peers are optional: `pip install -e ".[bench]"` brings them, and a library that is missing is left out.
 """
@@ -19,11 +19,13 @@ The peers are optional: `pip install -e ".[bench]"` brings them, and a library t
 from __future__ import annotations
 
 import argparse
+import ast
 import datetime
 import gc
 import hashlib
 import importlib
 import importlib.metadata
+import io
 import json
 import multiprocessing
 import os
@@ -32,6 +34,7 @@ import statistics
 import sys
 import tempfile
 import time
+import tokenize
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -48,8 +51,10 @@ import trainloop.optim
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "examples" / "optimizer-speed" / "recorded"
 LR = 1e-4
-WARM_UP = 3
-LEAST_ROUNDS = 10  # however long a step takes: a median of fewer says little
+LEAST_ROUNDS = 20  # in all, however long a step takes: a median of fewer says little
+PULL = 5  # Lookahead's steps from one pull to the next
+PROCESSES = 4  # that measure a rule: an even number, for half of them make the contenders in reverse order
+PAIRS = 10  # that L-BFGS remembers
 
 Params = list[nn.Parameter]
 Make = Callable[[Params], torch.optim.Optimizer]
@@ -107,6 +112,7 @@ class Rule:
     options: dict[str, Any] = field(default_factory=dict)
     peers: dict[str, Callable[[Any, Params], torch.optim.Optimizer]] = field(default_factory=dict)
     cycle: int = 1  # steps after which the work repeats
+    warm_up: int = 3  # cycles before the first one timed
     matrices: bool = False  # takes matrices alone: filters are flattened, vectors left out
     columns: bool = False  # vectors are handed over as matrices of one column
     sparse: bool = False  # takes sparse gradients alone: it has a workload of its own
@@ -126,7 +132,7 @@ def _closure(params: Params) -> Callable[[], Tensor]:
 
 def _lookahead(params: Params) -> torch.optim.Optimizer:
     made: Any = trainloop.optim
-    return made.Lookahead(made.SGD(params, lr=LR, momentum=0.9), k=5)
+    return made.Lookahead(made.SGD(params, lr=LR, momentum=0.9), k=PULL)
 
 
 RULES = {
@@ -138,13 +144,13 @@ RULES = {
     "AdamW": Rule(),
     "Adamax": Rule(),
     "NAdam": Rule(),
-    "RAdam": Rule(),
+    "RAdam": Rule(warm_up=8),  # its sixth step is the first that is not one of SGD
     "ASGD": Rule(),
     "Rprop": Rule(),
     "SparseAdam": Rule(sparse=True),
     "Adafactor": Rule(),
     "Muon": Rule(matrices=True),
-    "LBFGS": Rule({"max_iter": 1}),
+    "LBFGS": Rule({"max_iter": 1, "history_size": PAIRS}, warm_up=PAIRS + 2),  # the more pairs, the slower
     "LAMB": Rule(
         {"weight_decay": 0.01},
         {
@@ -172,10 +178,12 @@ RULES = {
     "Lookahead": Rule(
         {},
         {
-            "pytorch_optimizer": lambda lib, params: lib.Lookahead(torch.optim.SGD(params, lr=LR, momentum=0.9), k=5),
-            "timm": lambda lib, params: lib.optim.Lookahead(torch.optim.SGD(params, lr=LR, momentum=0.9), k=5),
+            "pytorch_optimizer": lambda lib, params: lib.Lookahead(
+                torch.optim.SGD(params, lr=LR, momentum=0.9), k=PULL
+            ),
+            "timm": lambda lib, params: lib.optim.Lookahead(torch.optim.SGD(params, lr=LR, momentum=0.9), k=PULL),
         },
-        cycle=5,
+        cycle=PULL,
         make=_lookahead,
     ),
     "ScheduleFreeSGD": Rule({}, {"pytorch_optimizer": lambda lib, params: lib.ScheduleFreeSGD(params, lr=LR)}),
@@ -296,13 +304,14 @@ def measure(
         seconds: for each contender.
         compiled: whether ours is measured compiled, too.
     """
-    task = name, workload, device, seconds / 2, compiled
-    first, last = (fresh.submit(measure_once, *task, reverse).result() for reverse in (False, True))
+    task = name, workload, device, seconds / PROCESSES, compiled
+    found = [fresh.submit(measure_once, *task, bool(i % 2)).result() for i in range(PROCESSES)]
+    ours = [once["ms"]["trainloop"] for once in found]
     return {
-        **first,
-        "rounds": first["rounds"] + last["rounds"],
-        "ms": {label: (ms + last["ms"][label]) / 2 for label, ms in first["ms"].items()},
-        "made_first_over_last": first["ms"]["trainloop"] / last["ms"]["trainloop"],
+        **found[0],  # the first one compiles, the others find its programs
+        "rounds": sum(once["rounds"] for once in found),
+        "ms": {label: statistics.fmean(once["ms"][label] for once in found) for label in found[0]["ms"]},
+        "made_first_over_last": sum(ours[::2]) / sum(ours[1::2]),
     }
 
 
@@ -326,7 +335,7 @@ def measure_once(
         optimizer = make(params)
         step = stepper(optimizer, params, rule.cycle)
         started = time.perf_counter()
-        for _ in range(max(2, WARM_UP)):
+        for _ in range(rule.warm_up):
             step()
         if "compiled" in label:
             compile_seconds = time.perf_counter() - started
@@ -346,7 +355,7 @@ def measure_once(
     gc.collect()
     gc.disable()
     end = time.perf_counter() + seconds * len(steps)
-    while time.perf_counter() < end or len(times["trainloop"]) < LEAST_ROUNDS:
+    while time.perf_counter() < end or len(times["trainloop"]) * PROCESSES < LEAST_ROUNDS:
         for label, step in steps.items():
             times[label].append(timed(step))
     gc.enable()
@@ -387,12 +396,28 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def sources() -> dict[str, str]:
-    """What the times depend on, with digests: this script and the optimizers. Line ends do not count."""
+    """What the times depend on, with digests of what runs: this script and the optimizers."""
     files = [Path(__file__).resolve(), *sorted((ROOT / "trainloop" / "optim").glob("*.py"))]
     return {
-        path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+        path.relative_to(ROOT).as_posix(): hashlib.sha256(
+            what_runs(path.read_text(encoding="utf-8")).encode()
+        ).hexdigest()
         for path in files
     }
+
+
+def what_runs(source: str) -> str:
+    """Return a program without its comments, docstrings and empty lines: a better word in one changes no time."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            for row in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                lines[row - 1] = ""
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def processor() -> str:
@@ -430,7 +455,7 @@ def main() -> None:
     parser.add_argument("--rules", type=lambda text: text.split(","), default=list(RULES))
     parser.add_argument("--workloads", type=lambda text: text.split(","), default=list(WORKLOADS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seconds", type=float, default=0.6, help="for each contender (default 0.6)")
+    parser.add_argument("--seconds", type=float, default=1.2, help="for each contender (default 1.2)")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="leave compiled steps out")
     parser.add_argument("--record", action="store_true", help="write the numbers for the site")
     options = parser.parse_args()

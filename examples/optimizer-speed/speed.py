@@ -2,7 +2,7 @@
 
     python examples/optimizer-speed/speed.py
 
-Reads what `make bench-optim` recorded, twenty minutes of timing that no build repeats, and
+Reads what `make bench-optim` recorded, more than half an hour of timing that no build repeats, and
 says which sources have changed since. Takes a second.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import trainloop.optim
-from benchmarks.optimizers import sources
+from benchmarks.optimizers import PAIRS, PROCESSES, PULL, sources
 from trainloop.figures import colour
 from trainloop.optim._jobs import FEW, SMALL
 
@@ -94,7 +94,7 @@ def summary(found, rows):
     return {
         "plain": {"least": min(plain), "most": max(plain)},
         "compiled": {"least": min(compiled), "most": max(compiled)},
-        "compile_seconds": {"most": max(seconds)},  # less where torch found a program of an earlier run
+        "compile_seconds": {"most": max(seconds)},
         "torch_pairs": len(torchs),
         "not_slower": sum(line["plain"] <= 1.0 for line in torchs),
         "within_10_percent": sum(line["plain"] <= 1.1 for line in torchs),
@@ -128,6 +128,7 @@ def run(quick=False):
         "sparse": next(row for row in cpu["rows"] if row["rule"] == "SparseAdam"),
         "summary": summary(found, cpu["rows"]),
         "lists": {"up_to": SMALL, "at_least": FEW},
+        "measured": {"processes": PROCESSES, "pull": PULL, "pairs": PAIRS},
         "state": [
             {"rule": row["rule"], "bytes": row["state_bytes"]["trainloop"]}
             for row in cpu["rows"]

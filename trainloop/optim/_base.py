@@ -7,6 +7,7 @@ and compiled, after `optimizer.compile()` (`_compile.py`).
 
 import copy
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import chain
 from operator import attrgetter
@@ -64,7 +65,7 @@ class Optimizer(torch.optim.Optimizer):
     """Whether `update` can be traced: no `if` on a number it computes, no `item`."""
 
     _compiled: Callable[[list[Job]], None] | None = None
-    _rosters: dict[int, Roster] | None = None
+    _rosters: defaultdict[int, Roster] | None = None
 
     def __init__(self, params: ParamsT, defaults: Group) -> None:
         self.check(defaults)
@@ -166,9 +167,9 @@ class Optimizer(torch.optim.Optimizer):
         counts: list[tuple[Any, ...]] = list(zip(*columns, strict=True)) if counters else [()] * len(states)
 
         if self._rosters is None:
-            self._rosters = {}
+            self._rosters = defaultdict(Roster)
         lists = self.takes_lists and self._compiled is None  # a program is the same either way
-        bands = self._rosters.setdefault(i, Roster()).sort(params, grads, states, counts, lists)
+        bands = self._rosters[i].sort(params, grads, states, counts, lists)
         for listed, band in bands:
             read = zip(counters, counts[band[0]], strict=True)
             numbers = self.at_step({name: count for name, count in read if count is not None}, group)

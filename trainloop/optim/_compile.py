@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import is_
 from types import FunctionType
 from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch._C._dynamo.guards import TensorGuards
 from torch.autograd.graph import increment_version
 
 from trainloop.optim._jobs import PLAIN, Group, Job, State
@@ -21,6 +23,7 @@ MOST_PROGRAMS = 8
 """How many programs there are for one optimizer. Then `step` warns, and goes on uncompiled."""
 
 Update = Callable[[Tensor, Tensor, State, Group], None]
+Lists = list[list[Tensor]]
 Made = list[dict[str, list[Tensor]]]
 Step = Callable[[list[Tensor], list[Tensor], list[Tensor], Tensor], Made]
 Program = Callable[[list[Tensor]], Any]
@@ -44,7 +47,7 @@ class Programs:
     def __init__(self, update: Update, counters: tuple[str, ...], options: list[str], settings: dict[str, Any]) -> None:
         self.update = update
         self.counters = counters
-        self.options = options
+        self.options = [name for name in options if name != "lr"]
         self.settings = settings
         self.programs: list[tuple[Layout, _Program]] = []
 
@@ -54,22 +57,22 @@ class Programs:
         Raises:
             TooManyProgramsError: this step would need one program more than `MOST_PROGRAMS`.
         """
-        params: list[Tensor] = []
-        grads: list[Tensor] = []
-        states: list[Tensor] = []
+        states: Lists = []
         numbers: list[float] = []
         layout: Layout = []
         for job in jobs:
             entries = job.entries(self.counters)
-            params += job.params
-            grads += job.grads
-            for entry in entries.values():
-                states += entry
-            own = {"lr": job.group["lr"], **job.numbers}
-            names = [name for name, x in own.items() if isinstance(x, (float, Tensor))]
-            numbers += [float(own[name]) for name in names]
-            fixed = {name: job.group[name] for name in (*self.options, *job.numbers) if name not in names}
-            first = job.params[0]  # the others are like it in type and device
+            states += entries.values()
+            names = ["lr"]
+            numbers.append(float(job.group["lr"]))
+            fixed = {name: job.group[name] for name in self.options if name not in job.numbers}
+            for name, x in job.numbers.items():
+                if isinstance(x, (float, Tensor)):
+                    names.append(name)
+                    numbers.append(float(x))
+                else:
+                    fixed[name] = x
+            first = job.params[0]
             layout.append((list(map(id, job.params)), first.dtype, first.device, list(entries), fixed, names))
         program = next((program for known, program in self.programs if known == layout), None)
         if program is None:
@@ -78,7 +81,7 @@ class Programs:
             layout = copy.deepcopy(layout)  # an option may be a list or a tensor, and change in place
             program = _Program(_step(self.update, layout), len(numbers), self.settings)
             self.programs.append((layout, program))
-        return program(params, grads, states, numbers)
+        return program([job.params for job in jobs], [job.grads for job in jobs], states, numbers)
 
 
 def _step(update: Update, layout: Layout) -> Step:
@@ -114,6 +117,9 @@ class _Program:
     need: with a few parameters, that takes as long as their update. This class keeps what the latest call was like. A
     call like it goes straight to what inductor compiled; any other goes through `torch.compile`, which compiles
     anew if it must. With another backend, a mode or options, all calls do.
+
+    Between two steps a model has used the processor's caches for itself, so every object that is looked at here comes
+    from main memory. Therefore nothing is copied that can be kept.
     """
 
     def __init__(self, step: Step, count: int, settings: dict[str, Any]) -> None:
@@ -124,7 +130,8 @@ class _Program:
         self.memory = array("d", [0.0] * max(count, 1))
         self.numbers = torch.frombuffer(self.memory, dtype=torch.float64)  # writing there is ten times faster
         self.ran: tuple[Program, list[int]] | None = None
-        self.latest: tuple[list[Tensor], list[Any], Program, list[int], Made] | None = None
+        self.latest: _Call | None = None
+        self.nothing: Made = []
 
     def _inductor(self, graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
         """Compile as the backend `"inductor"` does, but note which program runs, and on which tensors."""
@@ -140,56 +147,103 @@ class _Program:
                 self.ran = None if made else (code.current_callable, ids)
                 return made
 
+            # AOTAutograd asks a function for this attribute, and there is no typed way to set it.
             noted._boxed_call = True  # type: ignore[attr-defined]  # it takes its inputs in a list
             return noted
 
         # A program out of autograd's cache would not ask `noting`. And sizes are compared before each call.
         with torch._functorch.config.patch(enable_autograd_cache=False), config.patch(size_asserts=False):
-            return compile_fx(graph, inputs, inner_compile=noting)  # type: ignore[return-value]
+            return cast(Callable[..., Any], compile_fx(graph, inputs, inner_compile=noting))
 
-    def __call__(self, params: list[Tensor], grads: list[Tensor], states: list[Tensor], numbers: list[float]) -> Made:
-        """Run the step: on the parameters, their gradients, their states, and with these numbers of the step."""
+    def __call__(self, params: Lists, grads: Lists, states: Lists, numbers: list[float]) -> Made:
+        """Run the step: on lists of parameters, of their gradients and of their states, with these numbers."""
         for i, x in enumerate(numbers):
             self.memory[i] = x
-        kept = [*params, *states]
-        looks = _looks(params, grads)
-        if self.latest is not None:
-            before, looked, program, order, nothing = self.latest
-            if looks == looked and len(kept) == len(before) and all(map(is_, kept, before)):
-                inputs = [*kept, *grads, self.numbers]
-                increment_version(kept)  # autograd cannot see a program write
-                program([inputs[i] for i in order])
-                return nothing
+        if self.latest is not None and self.latest.fits([*params, *states], grads):
+            self.latest(grads)
+            return self.nothing
 
-        self.ran = None
+        all_params, all_grads, all_states = ([*chain(*lists)] for lists in (params, grads, states))
+        self.ran = self.latest = None
         with self.capturing:
-            made = self.step(params, grads, states, self.numbers)
-        self.latest = None
-        inputs = [*kept, *grads, self.numbers]
-        places = {id(x): i for i, x in enumerate(inputs)}
-        plain = PLAIN.issuperset(map(type, inputs)) and len(places) == len(inputs)
-        if self.ran is not None and plain and not any(made) and not _autocast():
-            program, ids = self.ran
-            if places.keys() >= set(ids):  # else there is one that the rule brought along
-                self.latest = (kept, looks, program, [places[i] for i in ids], made)
+            made = self.step(all_params, all_grads, all_states, self.numbers)
+        if self.ran is not None and not any(made):
+            self.nothing = made
+            self.latest = _Call.of(*self.ran, all_params, all_grads, all_states, self.numbers)
         return made
 
 
-def _looks(params: list[Tensor], grads: list[Tensor]) -> list[Any]:
-    """What a compiled program takes for granted, and what can change while parameters and states are the same tensors.
+class _Call:
+    """A program with its tensors: the parameters and states stay, the gradients are new each time."""
 
-    The types and devices of the parameters are in the layout.
+    def __init__(self, program: Program, kept: tuple[Tensor, ...], grads: list[Tensor], inputs: list[Tensor]) -> None:
+        self.program = program
+        self.kept = kept
+        self.kept_fit = _fit(kept)
+        self.grads_fit = _fit(grads)
+        self.threads = torch.get_num_threads()
+        self.inputs = _Inputs(inputs)
+        places = {id(x): i for i, x in enumerate(inputs)}
+        self.places = [places[id(g)] for g in grads]
+        self._forget()
+
+    @classmethod
+    def of(
+        cls,
+        program: Program,
+        ids: list[int],
+        params: list[Tensor],
+        grads: list[Tensor],
+        states: list[Tensor],
+        numbers: Tensor,
+    ) -> _Call | None:
+        """Return the call of a program that ran on the tensors with these ids; None if it must not run by itself."""
+        known = {id(x): x for x in (*params, *grads, *states, numbers)}
+        distinct = len(known) == len(params) + len(grads) + len(states) + 1
+        plain = PLAIN.issuperset(map(type, known.values()))
+        autocast = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
+        # Else there is one that the rule brought along, or a gradient that it does not look at.
+        all_known = known.keys() >= set(ids) and set(ids).issuperset(map(id, grads))
+        if distinct and plain and all_known and not autocast:
+            return cls(program, (*params, *states), grads, [known[i] for i in ids])
+        return None
+
+    def fits(self, kept: Lists, grads: Lists) -> bool:
+        """Whether these are the parameters and states, and the gradients are like those of the call before."""
+        return (
+            torch.get_num_threads() == self.threads
+            and sum(map(len, kept)) == len(self.kept)
+            and sum(map(len, grads)) == len(self.places)
+            and all(map(is_, chain(*kept), self.kept))
+            and self.kept_fit(*self.kept)
+            and self.grads_fit(*chain(*grads))
+        )
+
+    def __call__(self, grads: Lists) -> None:
+        for i, g in zip(self.places, chain(*grads), strict=True):
+            self.inputs[i] = g
+        increment_version(self.kept)  # autograd cannot see a program write
+        self.program(self.inputs)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the gradients, whose memory the model may need before the next step."""
+        for i in self.places:
+            self.inputs[i] = None
+
+
+class _Inputs(list[Any]):
+    """The inputs of a program. It would clear a list of them, and one as long would have to be made for each step."""
+
+    def clear(self) -> None:
+        pass
+
+
+def _fit(tensors: Sequence[Tensor]) -> Callable[..., bool]:
+    """Return what tells whether tensors are like these, one by one, and autocast and inference mode off as now.
+
+    They are if they are of the same class, type, device, size and strides, and all different. torch.compile has this
+    check, too: one call for all of them, where asking each in Python takes several times as long.
     """
-    return [
-        torch.get_num_threads(),
-        _autocast(),
-        PLAIN.issuperset(map(type, grads)),
-        [g.dtype for g in grads],
-        list(map(Tensor.size, params)),  # and so of their gradients
-        list(map(Tensor.stride, params)),
-        list(map(Tensor.stride, grads)),
-    ]
-
-
-def _autocast() -> bool:
-    return torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
+    like = cast(Any, TensorGuards)(*tensors, dynamic_dims_sizes=None, dynamic_dims_strides=None)
+    return cast(Callable[..., bool], like.check)

@@ -76,6 +76,7 @@ class Roster:
 
     def __init__(self) -> None:
         self.seen: tuple[list[Any], ...] = ()
+        self.alone = False
         self.bands: list[tuple[bool, list[int]]] = []
 
     def sort(
@@ -90,14 +91,14 @@ class Roster:
             counts: what the counters read.
             lists: whether the rule takes a list.
         """
-        seen = (
-            [lists],
-            list(map(id, params)),
-            list(map(attrgetter("dtype"), params)),
-            list(map(Tensor.get_device, params)),
-            list(map(attrgetter("layout"), grads)),
-            list(map(len, states)),
-        )
+        seen: tuple[list[Any], ...] = ([lists], list(map(id, params)), list(map(len, states)))
+        if not self.alone:
+            seen = (
+                *seen,
+                list(map(attrgetter("dtype"), params)),
+                list(map(Tensor.get_device, params)),
+                list(map(attrgetter("layout"), grads)),
+            )
         if seen != self.seen or not self._agree(counts):
             bands: dict[Any, list[int]] = {}
             for i, (p, g, state, count) in enumerate(zip(params, grads, states, counts, strict=True)):
@@ -107,13 +108,17 @@ class Roster:
                     and g.layout is torch.strided
                     and (not p.is_cpu or (p.numel() <= SMALL and p.dtype in _LISTED))
                 )
-                bands.setdefault((listed, p.dtype, p.device, count, *state), []).append(i)
+                bands.setdefault((listed, p.dtype, p.device, g.layout, count, *state), []).append(i)
             for key, band in list(bands.items()):
                 listed, _, device, *_ = key
                 if listed and device.type == "cpu" and len(band) < FEW:
                     del bands[key]
                     bands.setdefault((False, *key[1:]), []).extend(band)
-            self.seen, self.bands = seen, [(key[0], band) for key, band in bands.items()]
+            self.bands = [(key[0], band) for key, band in bands.items()]
+            # Parameters updated one by one may come to be of any type: it need not be looked at again.
+            dense = all(g.layout is torch.strided for g in grads)
+            self.alone = dense and not any(listed for listed, _ in self.bands)
+            self.seen = seen[:3] if self.alone else seen
         return self.bands
 
     def _agree(self, counts: list[tuple[Any, ...]]) -> bool:

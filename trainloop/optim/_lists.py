@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+# torch's functions on many tensors at once, torch._foreach_*, have no public name:
+# pyright: reportPrivateImportUsage=false
 import torch
 from torch import Tensor
 
-__all__ = ["NumberList", "TensorList", "at_least", "rms"]
+__all__ = ["NumberList", "TensorList", "at_least", "norms", "rms"]
 
 
 class NumberList:
@@ -153,11 +155,16 @@ def at_least(least: float, x: Any) -> Any:
     return NumberList([max(least, y) for y in x.numbers]) if isinstance(x, NumberList) else max(least, x)
 
 
+def norms(x: TensorList) -> Tensor:
+    """Return the norms of all tensors of a list, in one vector: one operation is then enough for all of them."""
+    return torch.stack(torch._foreach_norm(list(x.tensors)))
+
+
 def rms(x: Tensor | TensorList, unit: float = 1.0) -> Any:
     """Return the root of the mean square of a tensor, in this unit; of a list, of each. Without elements it is 0."""
     if isinstance(x, TensorList):
-        norms = torch.stack(torch._foreach_norm(list(x.tensors))).tolist()
-        return NumberList([_over_root(norm, t.numel(), unit) for norm, t in zip(norms, x.tensors, strict=True)])
+        pairs = zip(norms(x).tolist(), x.tensors, strict=True)
+        return NumberList([_over_root(norm, t.numel(), unit) for norm, t in pairs])
     return _over_root(torch.linalg.vector_norm(x).item(), x.numel(), unit)  # x.norm() takes a long way there
 
 

@@ -105,7 +105,8 @@ class LAMB(Optimizer):
     def at_step(self, counters: Numbers, group: Group) -> Numbers:
         t, (β1, β2) = counters["step"], group["betas"]
         c1, root2 = 1 - β1**t, (1 - β2**t) ** 0.5
-        # m̂ / (√v̂ + ε) = k · m / (√v + ε√c₂), with k = √c₂ / c₁: one pass less over the weights
+        # m̂ / (√v̂ + ε) = k · m / (√v + ε√c₂), with k = √c₂ / c₁:
+        # one pass less over the weights
         return {"k": root2 / c1, "offset": group["eps"] * root2}
 
     def update(self, θ: Tensor, g: Tensor, state: State, group: Group) -> None:

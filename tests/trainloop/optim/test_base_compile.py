@@ -1,6 +1,7 @@
 """`Optimizer.compile`: how many programs there are, what goes around them, and when they end."""
 
 import copy
+import weakref
 
 import pytest
 import torch
@@ -209,6 +210,21 @@ def test_a_step_between_forward_and_backward_is_an_error_compiled_too(slow_calls
     assert len(slow_calls) == 1
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+def test_a_step_lets_go_of_the_gradients(slow_calls):
+    # Where they are set to None, the next forward pass has their memory.
+    params = images()
+    optimizer = Adam(params)
+    optimizer.compile()
+    for _ in range(4):
+        for p in params:
+            p.grad = torch.ones_like(p)
+        optimizer.step()
+    assert len(slow_calls) == 1
+    grads = [weakref.ref(p.grad) for p in params]
+    optimizer.zero_grad()
+    assert [grad() for grad in grads] == [None] * 3
 
 
 def test_one_gradient_for_two_parameters_is_not_taken_for_two(slow_calls):

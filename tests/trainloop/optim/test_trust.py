@@ -53,10 +53,11 @@ def test_lists_equal_single_tensors_bit_for_bit():
 
 
 @pytest.mark.parametrize("format", [torch.contiguous_format, torch.channels_last])
-def test_the_norm_of_a_large_tensor_is_close_to_that_in_float64(format):
+def test_the_norm_of_a_large_tensor_is_closer_to_that_in_float64_than_torchs(format):
     torch.manual_seed(0)
     x = torch.rand(1000, 100, 10, 10).to(memory_format=format)
     exact = x.double().norm().item()
-    assert _norm(x).item() == pytest.approx(exact, rel=2e-5)
-    assert torch.linalg.vector_norm(x).item() != pytest.approx(exact, rel=1e-4)  # or `_norm` has lost its point
+    ours, torchs = (abs(found.item() / exact - 1) for found in (_norm(x), torch.linalg.vector_norm(x)))
+    assert ours < 2e-4  # MKL adds in other blocks on an Intel processor (1e-5) than on one of AMD (9e-5)
+    assert torchs > 2 * ours  # or `_norm` has lost its point
     assert _norm(x.bfloat16()).item() == pytest.approx(exact, rel=0.01)
