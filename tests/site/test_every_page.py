@@ -58,11 +58,12 @@ def visit(page: Page, url: str, path: str, axe: str) -> Visit:
     page.evaluate(axe)
     light, dark = SCHEMES
     seen.figures[light] = page.evaluate("look.figures()")
-    seen.axe = page.evaluate("look.axe")
+    seen.axe = page.evaluate("look.axe()") + page.evaluate("look.contrast()")
     page.evaluate("look.darken()")
     seen.figures[dark] = page.evaluate("look.figures()")
     # What a rule finds does not depend on the scheme, except for the contrast of colours.
-    seen.axe += [f"{dark}: {it}" for it in page.evaluate("look.axe", ["color-contrast", "link-in-text-block"])]
+    found = page.evaluate("look.contrast()") + page.evaluate("look.axe", ["link-in-text-block"])
+    seen.axe += [f"{dark}: {it}" for it in found]
     page.set_viewport_size(PHONE)
     page.evaluate("look.nextFrame()")
     seen.too_wide = page.evaluate("look.tooWide()")
@@ -173,6 +174,24 @@ def test_images_have_a_text(visits: list[Visit]) -> None:
 def test_no_page_scrolls_sideways_on_a_phone(visits: list[Visit]) -> None:
     wide = report(visits, lambda v: [f"{v.too_wide} px wider than the screen"] if v.too_wide > 0 else [])
     assert not wide, wide
+
+
+@pytest.mark.parametrize("path", ["", "reference/optimizer-speed/"])
+def test_contrast_is_judged_by_kinds_of_text(open_page: Callable[..., Page], axe: str, path: str) -> None:
+    # What is wrong with any word is wrong with the word that stands for its kind.
+    page = open_page(path, reduced_motion="reduce")
+    page.evaluate(LOOK.read_text(encoding="utf-8"))
+    page.evaluate(axe)
+    page.add_style_tag(content="p, li, td { color: #888 } strong, .md-nav li { color: #999; background: #eee }")
+    page.evaluate("look.nextFrame()")
+    every_word, kinds = page.evaluate('look.axe(["color-contrast"])'), page.evaluate("look.contrast()")
+
+    def reasons(found: list[str]) -> set[str]:
+        return {one.splitlines()[2] for one in found}
+
+    assert len(reasons(every_word)) >= 3
+    assert reasons(kinds) == reasons(every_word)
+    assert len(kinds) < len(every_word)
 
 
 def test_axe_finds_nothing(visits: list[Visit]) -> None:
