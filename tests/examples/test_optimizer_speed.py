@@ -1,6 +1,7 @@
 """The page on optimizer speed: its record is complete, and its sentences say what the record says."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from benchmarks.optimizers import (
     fresh_processes,
     measure,
     parameters,
+    settled,
     what_runs,
     workloads,
 )
@@ -108,13 +110,60 @@ def test_a_rule_is_measured_in_both_orders(monkeypatch, tmp_path):
 
         monkeypatch.setattr(fresh, "submit", noting)
         row = measure(fresh, "SGD", "small", "cpu", seconds=0.05, compiled=False)
-    assert [reverse for *_, reverse in orders] == [False, True, False, True]
+    assert len(orders) >= 4  # more, if these did not settle who is faster
+    assert [reverse for *_, reverse in orders] == [False, True] * (len(orders) // 2)
     assert row["tensors"] == 200 and row["rounds"] >= optimizers.LEAST_ROUNDS
     assert row["ms"].keys() == {"trainloop", "torch loop", "torch foreach", "torch fused"}
     assert all(ms > 0 for ms in row["ms"].values())
     ours = [task.result()["ms"]["trainloop"] for task in done]
-    assert row["ms"]["trainloop"] == pytest.approx(sum(ours) / 4)
-    assert row["made_first_over_last"] == pytest.approx((ours[0] + ours[2]) / (ours[1] + ours[3]))
+    assert row["ms_of_each_process"]["trainloop"] == ours
+    assert row["ms"]["trainloop"] == pytest.approx(sum(ours) / len(ours))
+    assert row["made_first_over_last"] == pytest.approx(sum(ours[::2]) / sum(ours[1::2]))
+
+
+def test_a_compiled_step_meets_a_kernel_in_more_processes(monkeypatch):
+    class Fresh:
+        """Answers at once; each process takes a millisecond more than the one before."""
+
+        def __init__(self, factors):
+            self.factors = factors
+            self.tasks = []
+
+        def submit(self, _, *task):
+            self.tasks.append(task)
+            ms = float(len(self.tasks))
+            once = {"rounds": 5, "ms": {label: factor * ms for label, factor in self.factors.items()}}
+            return SimpleNamespace(result=lambda: once)
+
+    beside_foreach = {"trainloop": 1, "torch foreach": 1.1}
+    compiled = {**beside_foreach, "trainloop, compiled": 0.5}
+    for factors, count in ((beside_foreach, 4), (compiled, 4), ({**compiled, "torch fused": 0.6}, 12)):
+        fresh = Fresh(factors)
+        row = measure(fresh, "Adam", "mlp", "cpu", seconds=1.2, compiled=True)
+        assert [reverse for *_, reverse in fresh.tasks] == [False, True] * (count // 2)
+        assert all(seconds == pytest.approx(0.3) for _, _, _, seconds, *_ in fresh.tasks)
+        assert row["ms_of_each_process"]["trainloop"] == list(range(1, count + 1))
+        assert row["rounds"] == 5 * count
+
+
+def test_processes_are_added_until_it_is_clear_who_is_faster():
+    def ms(*ratios, rival="torch foreach", **others):
+        return [{"trainloop": x, rival: 1.0, **others} for x in ratios]
+
+    assert settled(ms(0.9, 0.92, 0.9, 0.92)) and settled(ms(1.1, 1.12, 1.1, 1.12))
+    assert not settled(ms(0.98, 1.01, 0.98, 1.01))
+    assert not settled(ms(0.5, 1.3, 0.5, 1.3))
+    assert not settled(ms(0.98, 1.01, 0.98, 1.01, rival="timm"))
+    assert not settled(ms(0.98, 1.01, 0.98, 1.01, rival="torch loop"))  # the only one there is
+    assert settled(ms(0.98, 1.01, 0.98, 1.01, rival="torch loop", **{"torch foreach": 2.0}))
+
+
+def test_the_error_of_a_ratio_leaves_the_order_out():
+    # By turns 0.9 and 1.1 times as long: which one depends on the order alone, and of the mean nothing is uncertain.
+    series = {"trainloop, compiled": [9.0, 11.0] * 3, "torch fused": [10.0] * 6}
+    assert SPEED.kernel_error({"ms_of_each_process": series}) == pytest.approx(0)
+    series["trainloop, compiled"][0] = 9.6  # pairs: 1.03, 1, 1
+    assert SPEED.kernel_error({"ms_of_each_process": series}) == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -139,7 +188,7 @@ def test_what_the_page_says_of_the_aims_follows_from_its_table(results):
         for name, part in results["tables"].items()
     }
     assert len(ratios["resnet18"]) == len(ratios["mlp"]) == 4  # SGD, Adagrad, Adam and AdamW have fused kernels
-    aims = results["summary"]["aims_met"]
-    assert aims["met"] == sum(x <= 1.0 for x in ratios["resnet18"]) + sum(x <= 1.1 for x in ratios["mlp"])
-    assert aims["pairs"] == 8 and aims["met"] <= aims["close"] <= 8
-    assert aims["both"] == (aims["met"] == 8)
+    aims = results["summary"]["aims"]
+    assert aims["pairs"] == 8
+    missed = [x for x in ratios["resnet18"] if x > 1.0] + [x for x in ratios["mlp"] if x > 1.1]
+    assert [miss["ratio"] for miss in aims["missed"]] == missed

@@ -53,7 +53,8 @@ class Optimizer(torch.optim.Optimizer):
     them at once, in a `TensorList`."""
 
     counters: ClassVar[tuple[str, ...]] = ("step",)
-    """The state entries that are single numbers, kept in 0-dim tensors. `at_step` gets their values."""
+    """The state entries that are single numbers, kept in 0-dim tensors; () where there are none. `at_step` gets their
+    values."""
 
     lazy: ClassVar[frozenset[str]] = frozenset()
     """The state entries that `update` makes, of their parameter's shape, once it needs them."""
@@ -152,19 +153,26 @@ class Optimizer(torch.optim.Optimizer):
 
     def _jobs(self, i: int, group: Group) -> Iterable[Job]:
         """Count the step of every parameter of group `i` that has a gradient, and sort them into jobs."""
-        params = [p for p in group["params"] if p.grad is not None]
-        if not params:
+        params = group["params"]
+        grads = [g for p in params if (g := p.grad) is not None]  # asked for once: with cold caches, that takes longest
+        if not grads:
             return
-        grads = [p.grad for p in params]
+        if len(grads) < len(params):
+            params = [p for p in params if p.grad is not None]
         if not self.supports_sparse and any(map(_is_sparse, grads)):
             self._refuse_sparse(params, grads)
-        states = [self.state.get(p) or self._new_state(p, group) for p in params]
+        states: list[Any] = list(map(self.state.get, params))
+        if not all(states):
+            states = [state or self._new_state(p, group) for p, state in zip(params, states, strict=True)]
         if group["maximize"]:
             grads = [-g for g in grads]
-        self.count(states)
+        if self.counters:
+            self.count(states)
         counters = self.counters if type(self).at_step is not Optimizer.at_step else ()  # whoever reads them
-        columns = [[state[name].item() if name in state else None for state in states] for name in counters]
-        counts: list[tuple[Any, ...]] = list(zip(*columns, strict=True)) if counters else [()] * len(states)
+        counts: list[tuple[Any, ...]] = [()] * len(states)
+        if counters:
+            columns = [[state[name].item() if name in state else None for state in states] for name in counters]
+            counts = list(zip(*columns, strict=True))
 
         if self._rosters is None:
             self._rosters = defaultdict(Roster)
@@ -237,8 +245,10 @@ class Optimizer(torch.optim.Optimizer):
         def run(jobs: list[Job]) -> None:
             dense = jobs
             if self.supports_sparse:  # torch.compile takes no sparse tensors
-                dense = [job for job in jobs if not any(g.is_sparse for g in job.grads)]
-                self._run([job for job in jobs if job not in dense])
+                sparse = [job for job in jobs if any(map(_is_sparse, job.grads))]
+                if sparse:
+                    dense = [job for job in jobs if job not in sparse]
+                    self._run(sparse)
             try:
                 made = programs.run(dense)
             except TooManyProgramsError:

@@ -27,9 +27,8 @@ Lists = list[list[Tensor]]
 Made = list[dict[str, list[Tensor]]]
 Step = Callable[[list[Tensor], list[Tensor], list[Tensor], Tensor], Made]
 Program = Callable[[list[Tensor]], Any]
-Layout = list[tuple[list[int], torch.dtype, torch.device, list[str], Group, list[str]]]
-"""Of each job: which parameters, of which type, where; the names of their state entries, the options, the names of
-the numbers."""
+Layout = list[tuple[list[int], list[str], Group, list[str]]]
+"""Of each job: which parameters, the names of their state entries, the options, the names of the numbers."""
 
 
 class TooManyProgramsError(Exception):
@@ -72,9 +71,12 @@ class Programs:
                     numbers.append(float(x))
                 else:
                     fixed[name] = x
-            first = job.params[0]
-            layout.append((list(map(id, job.params)), first.dtype, first.device, list(entries), fixed, names))
-        program = next((program for known, program in self.programs if known == layout), None)
+            layout.append((list(map(id, job.params)), list(entries), fixed, names))
+        program = None
+        for known, its_program in self.programs:
+            if known == layout:
+                program = its_program
+                break
         if program is None:
             if len(self.programs) == MOST_PROGRAMS:
                 raise TooManyProgramsError
@@ -90,7 +92,7 @@ def _step(update: Update, layout: Layout) -> Step:
     def step(params: list[Tensor], grads: list[Tensor], states: list[Tensor], numbers: Tensor) -> Made:
         made: Made = []
         values = [x.item() for x in numbers.unbind()]
-        for ids, _, _, entries, fixed, names in layout:
+        for ids, entries, fixed, names in layout:
             count = len(ids)
             group = {**fixed, **dict(zip(names, values[: len(names)], strict=True))}
             new: dict[str, list[Tensor]] = {}
@@ -131,7 +133,6 @@ class _Program:
         self.numbers = torch.frombuffer(self.memory, dtype=torch.float64)  # writing there is ten times faster
         self.ran: tuple[Program, list[int]] | None = None
         self.latest: _Call | None = None
-        self.nothing: Made = []
 
     def _inductor(self, graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
         """Compile as the backend `"inductor"` does, but note which program runs, and on which tensors."""
@@ -161,15 +162,14 @@ class _Program:
             self.memory[i] = x
         if self.latest is not None and self.latest.fits([*params, *states], grads):
             self.latest(grads)
-            return self.nothing
+            return [{}] * len(params)
 
         all_params, all_grads, all_states = ([*chain(*lists)] for lists in (params, grads, states))
         self.ran = self.latest = None
         with self.capturing:
             made = self.step(all_params, all_grads, all_states, self.numbers)
         if self.ran is not None and not any(made):
-            self.nothing = made
-            self.latest = _Call.of(*self.ran, all_params, all_grads, all_states, self.numbers)
+            self.latest = _call_of(*self.ran, all_params, all_grads, all_states, self.numbers)
         return made
 
 
@@ -179,44 +179,22 @@ class _Call:
     def __init__(self, program: Program, kept: tuple[Tensor, ...], grads: list[Tensor], inputs: list[Tensor]) -> None:
         self.program = program
         self.kept = kept
-        self.kept_fit = _fit(kept)
-        self.grads_fit = _fit(grads)
+        self.alike = _alike([*kept, *grads])
         self.threads = torch.get_num_threads()
         self.inputs = _Inputs(inputs)
         places = {id(x): i for i, x in enumerate(inputs)}
         self.places = [places[id(g)] for g in grads]
         self._forget()
 
-    @classmethod
-    def of(
-        cls,
-        program: Program,
-        ids: list[int],
-        params: list[Tensor],
-        grads: list[Tensor],
-        states: list[Tensor],
-        numbers: Tensor,
-    ) -> _Call | None:
-        """Return the call of a program that ran on the tensors with these ids; None if it must not run by itself."""
-        known = {id(x): x for x in (*params, *grads, *states, numbers)}
-        distinct = len(known) == len(params) + len(grads) + len(states) + 1
-        plain = PLAIN.issuperset(map(type, known.values()))
-        autocast = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
-        # Else there is one that the rule brought along, or a gradient that it does not look at.
-        all_known = known.keys() >= set(ids) and set(ids).issuperset(map(id, grads))
-        if distinct and plain and all_known and not autocast:
-            return cls(program, (*params, *states), grads, [known[i] for i in ids])
-        return None
-
     def fits(self, kept: Lists, grads: Lists) -> bool:
-        """Whether these are the parameters and states, and the gradients are like those of the call before."""
+        """Whether these are the parameters and states, and the gradients are like those of the call before.
+
+        That there are as many of each, the layout has told.
+        """
         return (
             torch.get_num_threads() == self.threads
-            and sum(map(len, kept)) == len(self.kept)
-            and sum(map(len, grads)) == len(self.places)
             and all(map(is_, chain(*kept), self.kept))
-            and self.kept_fit(*self.kept)
-            and self.grads_fit(*chain(*grads))
+            and self.alike(*self.kept, *chain(*grads))
         )
 
     def __call__(self, grads: Lists) -> None:
@@ -232,6 +210,21 @@ class _Call:
             self.inputs[i] = None
 
 
+def _call_of(
+    program: Program, ids: list[int], params: list[Tensor], grads: list[Tensor], states: list[Tensor], numbers: Tensor
+) -> _Call | None:
+    """Return the call of a program that ran on the tensors with these ids; None if it must not run by itself."""
+    known = {id(x): x for x in (*params, *grads, *states, numbers)}
+    distinct = len(known) == len(params) + len(grads) + len(states) + 1
+    plain = PLAIN.issuperset(map(type, known.values()))
+    autocast = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
+    # Else there is one that the rule brought along, or a gradient that it does not look at.
+    all_known = known.keys() >= set(ids) and set(ids).issuperset(map(id, grads))
+    if distinct and plain and all_known and not autocast:
+        return _Call(program, (*params, *states), grads, [known[i] for i in ids])
+    return None
+
+
 class _Inputs(list[Any]):
     """The inputs of a program. It would clear a list of them, and one as long would have to be made for each step."""
 
@@ -239,7 +232,7 @@ class _Inputs(list[Any]):
         pass
 
 
-def _fit(tensors: Sequence[Tensor]) -> Callable[..., bool]:
+def _alike(tensors: Sequence[Tensor]) -> Callable[..., bool]:
     """Return what tells whether tensors are like these, one by one, and autocast and inference mode off as now.
 
     They are if they are of the same class, type, device, size and strides, and all different. torch.compile has this

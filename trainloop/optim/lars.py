@@ -67,6 +67,7 @@ class LARS(Optimizer):
         [2.5, 4.0]
     """
 
+    counters = ()
     lazy = frozenset({"momentum_buffer"})
 
     def __init__(

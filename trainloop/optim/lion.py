@@ -55,6 +55,8 @@ class Lion(Optimizer):
         [3.0, 349.5]
     """
 
+    counters = ()
+
     def __init__(
         self,
         params: ParamsT,

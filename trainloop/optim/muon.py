@@ -80,6 +80,7 @@ class Muon(Optimizer):
     """
 
     takes_lists = False
+    counters = ()
 
     def __init__(
         self,

@@ -68,6 +68,8 @@ class ScheduleFreeSGD(ScheduleFree):
         1.5
     """
 
+    counters = ()
+
     def __init__(
         self,
         params: ParamsT,

@@ -58,6 +58,7 @@ class SGD(Optimizer):
     """
 
     supports_sparse = True
+    counters = ()
 
     lazy = frozenset({"momentum_buffer"})
 

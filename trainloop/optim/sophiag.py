@@ -83,6 +83,8 @@ class SophiaG(Optimizer):
         3.6
     """
 
+    counters = ()
+
     def __init__(
         self,
         params: ParamsT,

@@ -134,7 +134,7 @@ class SparseAdam(Optimizer):
 
         root = v.sqrt_().add_(ε)  # √v + ε
         step = -group["step_size"] * m.div_(root)
-        θ.index_put_(rows, step, accumulate=True)
+        θ[rows] = _take(θ, rows).add_(step)
 
     # --8<-- [end:update]
 

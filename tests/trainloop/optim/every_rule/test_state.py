@@ -147,3 +147,13 @@ def test_state_of_other_groups_is_refused(rule, params):
         target.load_state_dict({"state": {}, "param_groups": []})
     with pytest.raises(ValueError, match="doesn't match the size of optimizer's group"):
         target.load_state_dict(rule.single(params[:2]).state_dict())
+
+
+@pytest.mark.duty("no closure")
+def test_counters_are_the_single_numbers_of_a_state(rule, run):
+    # A rule that names none is spared the counting; one that forgets to name one never counts it.
+    w = torch.zeros(4, 4, requires_grad=True)
+    optimizer = rule.single([w])
+    run(optimizer, steps=range(3))
+    numbers = {name for name, x in optimizer.state[w].items() if isinstance(x, torch.Tensor) and x.dim() == 0}
+    assert numbers == set(rule.speaker.counters)
