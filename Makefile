@@ -14,7 +14,7 @@ help:
 	@echo "make serve   serve it on http://127.0.0.1:8000, rebuilding on every edit"
 	@echo "make test    set up and run the tests"
 	@echo "make bench   measure builds and page weight"
-	@echo "make bench-optim   time every optimizer beside torch's and other libraries' (half an hour)"
+	@echo "make bench-optim   time every optimizer beside torch's and other libraries' (three quarters of an hour)"
 	@echo "make lint    ruff and mypy"
 
 $(INSTALLED): pyproject.toml constraints.txt

@@ -433,6 +433,22 @@ def sources() -> dict[str, str]:
     }
 
 
+def files_of(rule: str) -> set[str]:
+    """The files of trainloop/optim that the times of a rule depend on: its own, and those that they import."""
+    folder = ROOT / "trainloop" / "optim"
+    names = [rule.lower(), *(["sgd"] if RULES[rule].make else [])]  # Lookahead goes around SGD
+    found: set[str] = set()
+    while names:
+        path = folder / f"{names.pop()}.py"
+        found.add(path.relative_to(ROOT).as_posix())
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("trainloop.optim."):
+                name = node.module.rpartition(".")[2]
+                if (folder / f"{name}.py").relative_to(ROOT).as_posix() not in found:
+                    names.append(name)
+    return found
+
+
 def what_runs(source: str) -> str:
     """Return a program without its comments, docstrings and empty lines: a better word in one changes no time."""
     lines = source.splitlines()
@@ -508,17 +524,21 @@ def main() -> None:
 def record(device: str, card: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """Write the record, whole or not at all: after every row, so that an interrupted run leaves what it has.
 
-    What was recorded before for other rules or workloads stays, if the optimizers are still the same.
+    What was recorded before for other rules or workloads stays, if the files it depends on are still the same.
     """
     path = RECORDS / f"{device}.json"
     kept = []
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))
-        script = Path(__file__).resolve().relative_to(ROOT).as_posix()
-        old, new = ({k: v for k, v in c["sources"].items() if k != script} for c in (before["card"], card))
+        old, new = before["card"]["sources"], card["sources"]
+        changed = {name for name in {*old, *new} if old.get(name) != new.get(name)}
         measured = {(row["rule"], row["workload"]) for row in rows}
-        if old == new and before["card"]["device"] == card["device"]:
-            kept = [row for row in before["rows"] if (row["rule"], row["workload"]) not in measured]
+        if before["card"]["device"] == card["device"]:
+            kept = [
+                row
+                for row in before["rows"]
+                if (row["rule"], row["workload"]) not in measured and not changed & files_of(row["rule"])
+            ]
     order = [(rule, workload) for rule in RULES for workload in WORKLOADS]
     together = sorted(kept + rows, key=lambda row: order.index((row["rule"], row["workload"])))
     path.parent.mkdir(exist_ok=True)

@@ -13,6 +13,7 @@ from benchmarks.optimizers import (
     RULES,
     USED_ROWS,
     WORKLOADS,
+    files_of,
     fresh_processes,
     measure,
     parameters,
@@ -83,6 +84,42 @@ def test_a_changed_source_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(SPEED, "RECORDED", tmp_path)
     assert "trainloop/optim/adam.py" in SPEED.read("cpu")["card"]["changed"]
     assert SPEED.read("cuda") is None  # nobody has recorded one there: the page says so
+
+
+def test_times_depend_on_the_files_that_a_rule_imports():
+    def names(rule):
+        return {name.removeprefix("trainloop/optim/").removesuffix(".py") for name in files_of(rule)}
+
+    shared = {"_base", "_compile", "_jobs", "_lists"}
+    assert names("SGD") == shared | {"sgd"}
+    assert names("Lookahead") >= {"lookahead", "sgd", "_base"}
+    assert names("Adam8bit") >= {"adam8bit", "adam", "_quantize"}
+    for rule in RULES:
+        assert files_of(rule) <= optimizers.sources().keys()
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        ("trainloop/optim/adam.py", {"SGD"}),
+        ("trainloop/optim/sgd.py", {"Adam8bit"}),
+        ("trainloop/optim/_base.py", set()),
+        ("benchmarks/optimizers.py", {"SGD", "Adam8bit"}),
+    ],
+)
+def test_what_a_change_leaves_valid_stays_in_the_record(tmp_path, monkeypatch, changed, kept):
+    monkeypatch.setattr(optimizers, "RECORDS", tmp_path)
+    card = {"device": "this one", "sources": optimizers.sources()}
+    rows = [{"rule": rule, "workload": "mlp"} for rule in ("SGD", "RAdam", "Adam8bit")]
+    optimizers.record("cpu", card, rows)
+    card["sources"] = {**card["sources"], changed: "another digest"}
+    optimizers.record("cpu", card, [{"rule": "RAdam", "workload": "mlp"}])
+    written = json.loads((tmp_path / "cpu.json").read_text(encoding="utf-8"))
+    assert {row["rule"] for row in written["rows"]} == kept | {"RAdam"}
+    assert written["card"] == card
+    optimizers.record("cpu", {**card, "device": "another"}, rows[:1])
+    written = json.loads((tmp_path / "cpu.json").read_text(encoding="utf-8"))
+    assert [row["rule"] for row in written["rows"]] == ["SGD"]
 
 
 def test_words_do_not_change_a_digest():

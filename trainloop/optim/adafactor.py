@@ -142,7 +142,7 @@ class Adafactor(Optimizer):
             R.lerp_(_mean_square(g, dim=-1), share)
             C.lerp_(_mean_square(g, dim=-2), share)
             mean = R.mean(dim=-2, keepdim=True).clamp_min_(ε1)
-            V = R.mul(C).div_(mean).clamp_min_(ε1 * ε1)
+            V = R.matmul(C).div_(mean).clamp_min_(ε1 * ε1)
         u = V.rsqrt_().mul_(g)  # g / max(√V, ε₁)
         θ.add_(u, alpha=-α / at_least(1.0, rms(u, group["d"])))
 
